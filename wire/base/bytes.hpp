@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+// Byte views and the few conversions everybody needs. Nothing here owns memory.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace lodestone::wire {
+
+using Bytes = std::span<const std::uint8_t>;
+using MutableBytes = std::span<std::uint8_t>;
+using ByteVector = std::vector<std::uint8_t>;
+
+[[nodiscard]] inline Bytes as_bytes(std::string_view text) {
+  return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
+}
+[[nodiscard]] inline std::string_view as_text(Bytes bytes) {
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+/// Lower-case hex, two digits a byte.
+[[nodiscard]] std::string to_hex(Bytes bytes);
+/// Accepts upper and lower case; nullopt on an odd length or a foreign character.
+[[nodiscard]] std::optional<ByteVector> from_hex(std::string_view text);
+/// RFC 4648 base32 without padding, any case (info-hashes in magnet links); nullopt on a foreign character or a bad length.
+[[nodiscard]] std::optional<ByteVector> from_base32(std::string_view text);
+/// True when the bytes are well-formed UTF-8 (no overlong forms, no surrogates).
+[[nodiscard]] bool is_utf8(Bytes bytes);
+
+/// Big-endian loads and stores; the caller has checked that the bytes are there.
+[[nodiscard]] inline std::uint16_t load_be16(const std::uint8_t* p) {
+  return static_cast<std::uint16_t>((p[0] << 8) | p[1]);
+}
+[[nodiscard]] inline std::uint32_t load_be32(const std::uint8_t* p) {
+  return (std::uint32_t{p[0]} << 24) | (std::uint32_t{p[1]} << 16) | (std::uint32_t{p[2]} << 8) | std::uint32_t{p[3]};
+}
+[[nodiscard]] inline std::uint64_t load_be64(const std::uint8_t* p) {
+  return (std::uint64_t{load_be32(p)} << 32) | load_be32(p + 4);
+}
+inline void store_be16(std::uint8_t* p, std::uint16_t v) {
+  p[0] = static_cast<std::uint8_t>(v >> 8);
+  p[1] = static_cast<std::uint8_t>(v);
+}
+inline void store_be32(std::uint8_t* p, std::uint32_t v) {
+  p[0] = static_cast<std::uint8_t>(v >> 24);
+  p[1] = static_cast<std::uint8_t>(v >> 16);
+  p[2] = static_cast<std::uint8_t>(v >> 8);
+  p[3] = static_cast<std::uint8_t>(v);
+}
+inline void store_be64(std::uint8_t* p, std::uint64_t v) {
+  store_be32(p, static_cast<std::uint32_t>(v >> 32));
+  store_be32(p + 4, static_cast<std::uint32_t>(v));
+}
+
+}  // namespace lodestone::wire
