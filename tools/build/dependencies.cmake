@@ -1,0 +1,23 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# Every outside library the product needs, as one imported target each. tools/install-deps installs them on Debian.
+
+find_package(Threads REQUIRED)
+find_package(PkgConfig REQUIRED)
+find_package(OpenSSL 3.0 REQUIRED COMPONENTS Crypto)
+find_package(fmt REQUIRED)
+find_package(spdlog REQUIRED)
+find_package(CLI11 REQUIRED)
+find_package(nlohmann_json 3.10 REQUIRED)
+find_package(tsl-robin-map REQUIRED)
+pkg_check_modules(sodium REQUIRED IMPORTED_TARGET libsodium)
+pkg_check_modules(utf8proc REQUIRED IMPORTED_TARGET libutf8proc)
+
+# Asio is headers only unless told otherwise: node/net/asio_impl.cpp compiles its body, once, and every other source
+# sees declarations.
+find_path(ASIO_INCLUDE_DIR asio.hpp REQUIRED)
+mark_as_advanced(ASIO_INCLUDE_DIR)
+add_library(lodestone_asio INTERFACE)
+target_include_directories(lodestone_asio SYSTEM INTERFACE ${ASIO_INCLUDE_DIR})
+target_compile_definitions(lodestone_asio INTERFACE ASIO_STANDALONE ASIO_SEPARATE_COMPILATION ASIO_NO_DEPRECATED)
+target_link_libraries(lodestone_asio INTERFACE Threads::Threads)
