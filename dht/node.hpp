@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: Apache-2.0
+// One DHT identity on one address family (BEP 5, BEP 32): routing table, rpc table, responder, lookups, maintenance,
+// bootstrap. Pure: datagrams and `now` go in, datagrams and events are appended to the caller's Output, next_deadline()
+// says when advance() is due. Drivers: node/drive/dht_driver, tools/sim, the fuzzers. Several identities = several Nodes.
+// Invariant (check_invariants): every contact in the table answered a query of ours; at most one per address; every
+// outstanding transaction has a deadline that next_deadline() covers.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "wire/base/bytes.hpp"
+#include "wire/base/datagram.hpp"
+#include "wire/base/endpoint.hpp"
+#include "wire/base/id.hpp"
+#include "wire/base/rng.hpp"
+#include "wire/base/time.hpp"
+
+namespace lodestone::dht {
+
+using wire::AddressPolicy;
+using wire::Bytes;
+using wire::Duration;
+using wire::Endpoint;
+using wire::Family;
+using wire::InfoHash;
+using wire::Instant;
+using wire::Key;
+using wire::NodeId;
+using wire::UnixSeconds;
+
+/// Every number a role, a test or a private net may want to change, in one place.
+struct Limits {
+  int k = 8;                                  // BEP 5
+  int alpha = 4;                              // queries in flight towards the closest
+  Duration query_timeout = std::chrono::seconds(10);      // a reply later than this is stray
+  Duration slow_min = std::chrono::milliseconds(150);     // L2: the slot of a slow node is freed between these two
+  Duration slow_max = std::chrono::seconds(2);
+  Duration token_rotation = std::chrono::minutes(5);      // S1
+  Duration peer_expiry = std::chrono::minutes(45);        // S2
+  Duration announce_interval_min = std::chrono::minutes(15);  // L3
+  Duration announce_interval_max = std::chrono::minutes(25);
+  Duration bucket_refresh = std::chrono::minutes(15);     // T6
+  Duration verify_min = std::chrono::seconds(90);         // T2: delay before an unsolicited contact is verified
+  Duration verify_max = std::chrono::minutes(15);
+  int early_contacts = 64;                    // T2: below this many good contacts verify at once
+  int early_rate = 50;                        // T2: pings a second
+  std::size_t reply_max = 1'024;              // S3, bytes
+  std::size_t peers_per_hash = 500;           // S2
+  std::size_t peers_total = 20'000;
+  std::size_t hashes_total = 5'000;
+  std::size_t values_per_reply = 50;
+  std::size_t max_outstanding = 2'000;
+  std::size_t max_lookups = 64;               // running at once; more wait in line
+  [[nodiscard]] static Limits client();       // get, seed, dht ...
+  [[nodiscard]] static Limits node();         // a persistent node: larger store
+};
+
+struct NodeConfig {
+  Family family = Family::v4;
+  NodeId id;
+  AddressPolicy policy;        // S5
+  bool private_net = false;    // S5: lifts L8, the diversity clauses of T4
+  bool read_only = false;      // T7, BEP 43: "ro" in our queries, and we answer none
+  std::string version = "LD";  // "v": at most 4 bytes
+  Limits limits;
+};
+
+using LookupId = std::uint32_t;
+
+/// A node as a lookup or a table shows it.
+struct NodeView {
+  NodeId id;
+  Endpoint endpoint;
+  Duration rtt{};        // 0: unknown
+  bool token = false;    // it gave a token in this lookup
+};
+
+struct LookupStats {
+  Key target;
+  Duration duration{};                     // from the lookup's first packet
+  std::optional<Duration> first_value;     // likewise
+  std::uint32_t asked = 0, answered = 0, timeouts = 0;
+  std::uint32_t peers = 0;                 // distinct peers found
+  std::vector<NodeView> closest;           // responding nodes, closest first, at most k
+};
+
+/// What a get_peers lookup shall announce (L3, L4).
+struct AnnounceSpec {
+  std::uint16_t port = 0;
+  bool implied_port = false;
+};
+
+namespace event {
+/// Streamed as they come, each peer once per lookup (L1).
+struct PeersFound { LookupId lookup; InfoHash info_hash; Endpoint from; std::vector<Endpoint> peers; };
+struct LookupDone { LookupId lookup; LookupStats stats; };
+/// After LookupDone of an announcing lookup: who stored it.
+struct AnnounceDone { LookupId lookup; InfoHash info_hash; std::vector<NodeView> stored; std::uint32_t refused = 0; };
+/// Answer to a query() of the caller: ping or find_node to one address.
+struct QueryDone {
+  std::uint32_t query;
+  Endpoint to;
+  bool answered = false;
+  bool error_reply = false;
+  NodeId id;
+  Duration rtt{};
+  std::string version;               // "v" as sent, printable form is the caller's business
+  std::optional<Endpoint> external;  // "ip": how it sees us (BEP 42)
+  std::vector<NodeView> nodes;       // find_node
+};
+/// The first node ever answered this Node, or: a running bootstrap has filled the table.
+struct FirstContact { Endpoint from; };
+struct Bootstrapped { std::size_t table; };
+}  // namespace event
+
+using Event = std::variant<event::PeersFound, event::LookupDone, event::AnnounceDone, event::QueryDone,
+                           event::FirstContact, event::Bootstrapped>;
+
+/// Owned by the caller; every call appends.
+struct Output {
+  wire::DatagramBatch datagrams;
+  std::vector<Event> events;
+  void clear() {
+    datagrams.clear();
+    events.clear();
+  }
+};
+
+struct SavedContact {
+  NodeId id;
+  Endpoint endpoint;
+  UnixSeconds last_seen = 0;
+};
+/// What survives a restart. Encoded by dht/snapshot.
+struct Snapshot {
+  NodeId id;
+  std::vector<SavedContact> contacts;
+};
+
+struct Counters {
+  std::uint64_t datagrams_in = 0, queries_in = 0, replies_in = 0, errors_in = 0, malformed_in = 0, stray_replies = 0,
+                refused_source = 0, queries_out = 0, replies_out = 0, timeouts = 0, evicted = 0, announces_in = 0,
+                tokens_refused = 0, store_refused = 0;
+};
+
+class Node {
+ public:
+  Node(Instant now, NodeConfig config, wire::Rng rng);
+  Node(Node&&) noexcept;
+  Node& operator=(Node&&) noexcept;
+  ~Node();
+
+  // --- driving ---
+  void receive(Instant now, const Endpoint& from, Bytes datagram, Output& out);
+  void advance(Instant now, Output& out);
+  [[nodiscard]] Instant next_deadline() const;
+
+  // --- joining ---
+  /// Introducers: bootstrap addresses, resolved routers, x.pe and dht= contacts, PORT messages. Asked with find_node for
+  /// our own id, repeated with back-off until the table fills and for ever while it is nearly empty (T9). They enter the
+  /// table only by answering like nodes.
+  void add_introducers(Instant now, std::span<const Endpoint> introducers, Output& out);
+  /// Contacts of an earlier run: tried first, in the table only when they answer.
+  void restore(Instant now, const Snapshot& saved, Output& out);
+  [[nodiscard]] Snapshot snapshot(UnixSeconds wall_now, Instant now) const;
+
+  // --- asking ---
+  /// Iterative get_peers; with `announce` the K closest are told. Starts at the first contact if there is none yet.
+  LookupId get_peers(Instant now, const InfoHash& info_hash, std::optional<AnnounceSpec> announce, Output& out);
+  LookupId find_node(Instant now, const Key& target, Output& out);
+  void cancel(LookupId lookup);
+  /// Keeps an info-hash announced: a lookup + announce now (as soon as there is a contact, L3) and again every
+  /// 15-25 min with jitter, until withdrawn. Each round's events carry the returned id.
+  LookupId keep_announced(Instant now, const InfoHash& info_hash, AnnounceSpec announce, Output& out);
+  void withdraw(const InfoHash& info_hash);
+  /// One query to one address; QueryDone carries the returned number.
+  std::uint32_t ping(Instant now, const Endpoint& to, Output& out);
+  std::uint32_t find_node_at(Instant now, const Endpoint& to, const Key& target, Output& out);
+
+  // --- looking ---
+  [[nodiscard]] const NodeId& id() const;
+  [[nodiscard]] Family family() const;
+  [[nodiscard]] std::size_t table_size() const;
+  [[nodiscard]] bool ever_answered() const;  // some node has answered us since the start
+  [[nodiscard]] std::vector<NodeView> closest(const Key& target, std::size_t n) const;
+  [[nodiscard]] std::size_t stored_peers(const InfoHash& info_hash) const;
+  [[nodiscard]] const Counters& counters() const;
+  void check_invariants() const;  // asserts; for tests, simulator, fuzzers
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace lodestone::dht
