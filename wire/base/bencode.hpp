@@ -5,6 +5,7 @@
 // A Document may be reused: its token storage is kept, so that a warm parse of a DHT packet allocates nothing.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <expected>
 #include <iterator>
@@ -20,7 +21,7 @@ namespace lodestone::wire::bencode {
 struct Limits {
   std::uint32_t depth = 16;
   std::uint32_t tokens = 2'000;
-  bool strict = false;          // canonical form only: sorted unique keys, no leading zeros
+  bool strict = false;          // canonical form only: sorted unique keys, no leading zeros, no -0
   bool allow_trailing = false;  // bytes after the value are left (View::end_offset says where), else an error
   [[nodiscard]] static constexpr Limits wire() { return {}; }
   [[nodiscard]] static constexpr Limits file() { return {100, 3'000'000, false, true}; }
@@ -28,8 +29,10 @@ struct Limits {
 
 enum class Error : std::uint8_t {
   truncated, unexpected_byte, bad_integer, integer_overflow, bad_length, string_too_long, too_deep, too_many_tokens,
-  key_not_string, missing_value, trailing_bytes, unsorted_keys, duplicate_key, leading_zero
+  key_not_string, missing_value, trailing_bytes, unsorted_keys, duplicate_key, leading_zero, input_too_large
 };
+// truncated: the input ends inside a value, at the offset. string_too_long: a length says more than the input holds
+// (offset of the length's first digit), which for a buffer that is still growing is the same news.
 [[nodiscard]] std::string_view describe(Error e);
 
 struct Failure {
@@ -39,6 +42,7 @@ struct Failure {
 
 enum class Kind : std::uint8_t { integer, string, list, dict };
 
+/// Private to this unit.
 struct Token {
   std::uint32_t begin;  // offset of the first byte of this value's source
   std::uint32_t end;    // one past its last source byte
@@ -130,30 +134,38 @@ class Document {
   [[nodiscard]] std::size_t consumed() const { return consumed_; }
   /// Of the last successful parse: some dict had unsorted or duplicate keys.
   [[nodiscard]] bool unsorted() const { return unsorted_; }
+  /// Of the last successful parse: the value was in the one form that strict reading accepts.
+  [[nodiscard]] bool canonical() const { return !unsorted_ && !padded_; }
 
  private:
   friend class View;
   friend class View::Iterator;
+  // What the grammar allows next. The parser relies on the order: entry_value - 1 == key.
+  enum class State : std::uint8_t { root, item, key, entry_value };
   struct Frame {
-    std::uint32_t token;
-    std::uint32_t last_key;  // token index of the previous key + 1; 0: none
-    bool want_value;
+    std::uint32_t token;     // the open list or dict
+    std::uint32_t last_key;  // token of the previous key; token itself: none yet
+    State outer;             // what comes after this container has been closed
   };
+  class Parser;
+
   Bytes input_;
-  std::vector<Token> tokens_;
-  std::vector<Frame> stack_;
+  std::vector<Token> tokens_;  // sized to the high-water mark, not to the last parse
+  std::vector<Frame> stack_;   // likewise
   std::size_t consumed_ = 0;
   bool unsorted_ = false;
+  bool padded_ = false;  // leading zeros or -0 were read
 };
 
-/// Appends canonical bencode to a byte vector. Keys of a dict must be given in sorted order (asserted).
+/// Appends canonical bencode to a byte vector. Keys of a dict must be given in strictly ascending order (asserted in the
+/// outer kTracked levels). Nothing else may change the vector between a begin_dict() and its end().
 class Writer {
  public:
   explicit Writer(ByteVector& out) : out_(&out) {}
   Writer& integer(std::int64_t v);
   Writer& string(Bytes v);
   Writer& string(std::string_view v) { return string(as_bytes(v)); }
-  Writer& key(std::string_view k) { return string(as_bytes(k)); }
+  Writer& key(std::string_view k);
   Writer& begin_list();
   Writer& begin_dict();
   Writer& end();
@@ -161,8 +173,18 @@ class Writer {
   Writer& raw(Bytes encoded);
 
  private:
+  static constexpr std::size_t kTracked = 16;
+  struct Level {
+    std::size_t key_offset;  // of the last key's payload in *out_; 0: none yet (a payload never starts there)
+    std::size_t key_size;
+  };
   void put(char c) { out_->push_back(static_cast<std::uint8_t>(c)); }
+  void put_decimal(std::int64_t v);
+  Writer& open(char c);
+
   ByteVector* out_;
+  std::size_t depth_ = 0;
+  std::array<Level, kTracked> levels_;  // [0, depth_) is set
 };
 
 }  // namespace lodestone::wire::bencode

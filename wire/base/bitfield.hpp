@@ -3,6 +3,7 @@
 // Invariant: spare bits of the last byte are zero; count() is kept, so all() and none() cost nothing.
 #pragma once
 
+#include <cassert>
 #include <cstdint>
 #include <optional>
 
@@ -23,6 +24,7 @@ class Bitfield {
   [[nodiscard]] bool all() const { return count_ == size_; }
   [[nodiscard]] bool none() const { return count_ == 0; }
   [[nodiscard]] bool test(PieceIndex piece) const {
+    assert(piece.value() < size_);
     return (bits_[piece.value() >> 3] >> (7 - (piece.value() & 7))) & 1;
   }
   /// Both return true when the bit changed.

@@ -85,6 +85,8 @@ class AddressPolicy {
 
 }  // namespace lodestone::wire
 
+/// These mix well but are not keyed: whoever can choose addresses (a v6 /64 is enough) can make them collide. A hot table
+/// that strangers fill hashes with wire::siphash (wire/base/hash.hpp) under a key of its own, or bounds its chains.
 template <>
 struct std::hash<lodestone::wire::Address> {
   std::size_t operator()(const lodestone::wire::Address& a) const noexcept;
