@@ -24,10 +24,10 @@ function(lodestone_room name)
   target_link_libraries(${name} ${scope} ${arg_LINK})
 endfunction()
 
-# lodestone_tests(NAME FOLDERS folder... LINK library...)
+# lodestone_tests(NAME [LABEL label] FOLDERS folder... LINK library...)
 # One executable of all *_test.cpp below the folders, one CTest entry per test case. Nothing while there are none.
 function(lodestone_tests name)
-  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "FOLDERS;LINK")
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "LABEL" "FOLDERS;LINK")
   set(sources "")
   foreach(folder IN LISTS arg_FOLDERS)
     file(GLOB_RECURSE found CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/${folder}/*_test.cpp)
@@ -36,11 +36,34 @@ function(lodestone_tests name)
   if(NOT sources)
     return()
   endif()
+  if(NOT arg_LABEL)
+    set(arg_LABEL unit)
+  endif()
   add_executable(${name} ${sources})
   target_link_libraries(${name} PRIVATE ${arg_LINK} test_support)
   target_link_options(${name} PRIVATE ${LODESTONE_NO_LTO_LINK_OPTIONS})
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests)
   string(REGEX REPLACE "_tests$" "" room ${name})
   # NoTests: a name that Catch2 cannot find again must fail, not pass for having run nothing.
-  catch_discover_tests(${name} TEST_PREFIX "${room}: " EXTRA_ARGS --warn NoTests PROPERTIES TIMEOUT 300 LABELS unit)
+  catch_discover_tests(
+    ${name}
+    TEST_PREFIX "${LODESTONE_TEST_PREFIX}${room}: "
+    EXTRA_ARGS --warn NoTests
+    PROPERTIES TIMEOUT 300 LABELS ${LODESTONE_LABEL_PREFIX}${arg_LABEL})
+endfunction()
+
+# lodestone_rooms_of(SOURCE VARIABLE)
+# The libraries a free-standing source (a fuzz target, a benchmark) needs: those of the rooms it includes from.
+function(lodestone_rooms_of source variable)
+  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${source})
+  file(STRINGS ${source} includes REGEX "^[ \t]*#[ \t]*include[ \t]+\"")
+  set(rooms "")
+  foreach(room wire/base wire/peer wire/utp dht storage/plan storage/disk magnet node tools/sim tools/cli)
+    if(includes MATCHES "\"${room}/")
+      string(REPLACE "tools/" "" library ${room})
+      string(REPLACE "/" "_" library ${library})
+      list(APPEND rooms ${library})
+    endif()
+  endforeach()
+  set(${variable} ${rooms} PARENT_SCOPE)
 endfunction()
