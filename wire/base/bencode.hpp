@@ -157,6 +157,21 @@ class Document {
   bool padded_ = false;  // leading zeros or -0 were read
 };
 
+// The walk over a list of peers is as hot as the parse itself: these are inline.
+inline Kind View::kind() const { return doc_->tokens_[index_].kind; }
+inline std::optional<Bytes> View::string() const {
+  const Token& t = doc_->tokens_[index_];
+  if (t.kind != Kind::string) return std::nullopt;
+  return Bytes{doc_->input_.data() + t.begin + t.header, doc_->input_.data() + t.end};
+}
+inline View::Iterator& View::Iterator::operator++() {
+  index_ = doc_->tokens_[index_].next;
+  return *this;
+}
+// A scalar has its `next` right behind it: the range is empty without a question about the kind.
+inline View::Iterator View::begin() const { return {doc_, index_ + 1}; }
+inline View::Iterator View::end() const { return {doc_, doc_->tokens_[index_].next}; }
+
 /// Appends canonical bencode to a byte vector. Keys of a dict must be given in strictly ascending order (asserted in the
 /// outer kTracked levels). Nothing else may change the vector between a begin_dict() and its end().
 class Writer {

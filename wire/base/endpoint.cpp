@@ -269,8 +269,17 @@ std::optional<Endpoint> Endpoint::parse(std::string_view text) {
 
 std::optional<Endpoint> Endpoint::from_compact(Bytes raw) {
   if (raw.size() != compact_size(Family::v4) && raw.size() != compact_size(Family::v6)) return std::nullopt;
-  const std::size_t n = raw.size() - 2;
-  return Endpoint{*Address::from_bytes(raw.first(n)), load_be16(raw.data() + n)};
+  // Filled in place and with sizes that the compiler knows: replies carry dozens of these.
+  std::optional<Endpoint> out{std::in_place};
+  if (raw.size() == compact_size(Family::v4)) {
+    std::memcpy(out->address.bytes_.data(), raw.data(), 4);
+    out->port = load_be16(raw.data() + 4);
+  } else {
+    out->address.family_ = Family::v6;
+    std::memcpy(out->address.bytes_.data(), raw.data(), 16);
+    out->port = load_be16(raw.data() + 16);
+  }
+  return out;
 }
 
 std::size_t Endpoint::write_compact(std::uint8_t* out) const {

@@ -46,6 +46,7 @@ class Address {
   friend constexpr auto operator<=>(const Address&, const Address&) = default;
 
  private:
+  friend struct Endpoint;
   Family family_ = Family::v4;
   std::array<std::uint8_t, 16> bytes_{};  // v4 in the first four, the rest zero
 };
