@@ -172,11 +172,14 @@ int main(int argc, char** argv) {
   };
   for (const auto& p : packets) {
     benchmark::RegisterBenchmark((std::string{"parse/"} + p.name).c_str(),
-                                 [&p](benchmark::State& s) { parse_only(s, p.packet); });
+                                 [&p](benchmark::State& s) { parse_only(s, p.packet); })
+        ->MinTime(0.1)
+        ->Repetitions(5);
   }
   for (const auto& p : packets) {
     benchmark::RegisterBenchmark((std::string{"parse_and_read/"} + p.name).c_str(),
-                                 [&p](benchmark::State& s) { parse_and_read(s, p.packet); });
+                                 [&p](benchmark::State& s) { parse_and_read(s, p.packet); })
+        ->MinTime(0.1);
   }
   Judge judge;
   benchmark::RunSpecifiedBenchmarks(&judge);
