@@ -37,6 +37,7 @@ struct Info {
 
 struct Metainfo {
   Info info;
+  wire::ByteVector raw_info;                       // the info dictionary as it stands in the file
   std::vector<std::vector<std::string>> trackers;  // BEP 12 tiers
   std::vector<std::string> webseeds;
   std::vector<HostPort> nodes;

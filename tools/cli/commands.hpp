@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
+// The registry: which commands there are. A new command is a declaration and a line in commands.cpp.
+#pragma once
+
+namespace CLI {
+class App;
+}
+
+namespace lodestone::tools {
+
+class Context;
+
+void add_global_options(CLI::App& app, Context& context);
+void add_commands(CLI::App& app, Context& context);
+
+}  // namespace lodestone::tools

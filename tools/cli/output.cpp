@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tools/cli/output.hpp"
+
+#include <utf8proc.h>
+
+#include <nlohmann/json.hpp>
+#include <ostream>
+
+namespace lodestone::tools {
+namespace {
+
+constexpr std::string_view kReplacement = "\xEF\xBF\xBD";
+constexpr std::string_view kEraseLine = "\r\x1b[K";
+
+std::string_view sequence(Style style) {
+  switch (style) {
+    case Style::bold: return "\x1b[1m";
+    case Style::dim: return "\x1b[2m";
+    case Style::red: return "\x1b[31m";
+    case Style::green: return "\x1b[32m";
+    case Style::yellow: return "\x1b[33m";
+  }
+  return "";
+}
+
+std::string paint(Style style, std::string_view text) {
+  return std::string(sequence(style)) + std::string(text) + "\x1b[0m";
+}
+
+bool disturbs(utf8proc_int32_t point) {
+  const bool control = (point < 0x20 && point != '\n' && point != '\t') || (point >= 0x7f && point < 0xa0);
+  const bool direction = point == 0x200e || point == 0x200f || (point >= 0x202a && point <= 0x202e) ||
+                         (point >= 0x2066 && point <= 0x2069) || point == 0x061c;
+  return control || direction;
+}
+
+/// One code point, or one byte of nonsense: its length and, when it is a code point, itself (else -1).
+std::pair<std::size_t, utf8proc_int32_t> next_point(std::string_view text) {
+  utf8proc_int32_t point = -1;
+  const auto length = utf8proc_iterate(reinterpret_cast<const utf8proc_uint8_t*>(text.data()),
+                                       static_cast<utf8proc_ssize_t>(text.size()), &point);
+  if (length <= 0) return {1, -1};
+  return {static_cast<std::size_t>(length), point};
+}
+
+/// As much of the text as fits into `columns` cells of a terminal.
+std::string_view cut_to_width(std::string_view text, std::size_t columns) {
+  std::size_t at = 0;
+  std::size_t used = 0;
+  while (at < text.size()) {
+    const auto [length, point] = next_point(text.substr(at));
+    const std::size_t width = point < 0 ? 1 : static_cast<std::size_t>(std::max(0, utf8proc_charwidth(point)));
+    if (used + width > columns) break;
+    used += width;
+    at += length;
+  }
+  return text.substr(0, at);
+}
+
+std::string dumped(const nlohmann::ordered_json& record) {
+  return record.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
+}
+
+}  // namespace
+
+std::string printable(std::string_view text) {
+  std::string clean;
+  clean.reserve(text.size());
+  while (!text.empty()) {
+    const auto [length, point] = next_point(text);
+    clean += point < 0 || disturbs(point) ? kReplacement : text.substr(0, length);
+    text.remove_prefix(length);
+  }
+  return clean;
+}
+
+Output::Output(std::ostream& out, std::ostream& err, const Environment& environment)
+    : out_(out),
+      err_(err),
+      out_is_terminal_(environment.out_is_terminal),
+      err_is_terminal_(environment.err_is_terminal),
+      plain_(environment.variable("NO_COLOR").has_value()),
+      dumb_(environment.variable("TERM") == "dumb"),
+      columns_(environment.columns) {}
+
+void Output::set_rules(const Rules& rules) { rules_ = rules; }
+
+ProgressMode Output::progress() const {
+  if (rules_.progress != ProgressMode::automatic) {
+    // A bar is drawn with ANSI sequences: where there are none it would be a heap of half lines.
+    const bool no_bar = rules_.progress == ProgressMode::bar && (!err_is_terminal_ || dumb_);
+    return no_bar ? ProgressMode::line : rules_.progress;
+  }
+  if (rules_.json) return ProgressMode::json;
+  if (rules_.quiet) return ProgressMode::none;
+  return err_is_terminal_ && !dumb_ ? ProgressMode::bar : ProgressMode::line;
+}
+
+void Output::line(std::string_view text) { out() << printable(text) << '\n'; }
+
+void Output::record(const nlohmann::ordered_json& record) {
+  if (rules_.progress == ProgressMode::none) {
+    const auto type = record.find("type");
+    if (type != record.end() && (*type == "phase" || *type == "progress")) return;
+  }
+  out() << dumped(record) << '\n' << std::flush;
+}
+
+std::ostream& Output::out() {
+  end_status();
+  return out_;
+}
+
+void Output::status(std::string_view text) {
+  if (progress() != ProgressMode::bar) return;
+  const std::string clean = printable(text);
+  // One cell stays free: a full last column makes some terminals wrap.
+  const std::string_view shown = columns_ == 0 ? std::string_view(clean) : cut_to_width(clean, columns_ - 1);
+  err_ << kEraseLine << shown << std::flush;
+  status_shown_ = true;
+}
+
+void Output::end_status() {
+  if (!status_shown_) return;
+  err_ << kEraseLine << std::flush;
+  status_shown_ = false;
+}
+
+void Output::note(std::string_view text) {
+  if (rules_.quiet) return;
+  end_status();
+  err_ << printable(text) << '\n' << std::flush;
+}
+
+void Output::warn(std::string_view text) {
+  if (rules_.quiet) return;
+  end_status();
+  err_ << paint_err(Style::yellow, "warning:") << ' ' << printable(text) << '\n' << std::flush;
+}
+
+void Output::error(std::string_view text) {
+  end_status();
+  err_ << paint_err(Style::red, "error:") << ' ' << printable(text) << '\n' << std::flush;
+}
+
+void Output::error_record(const nlohmann::ordered_json& record) {
+  end_status();
+  err_ << dumped(record) << '\n' << std::flush;
+}
+
+bool Output::color_of(bool is_terminal) const {
+  if (rules_.color != ColorMode::automatic) return rules_.color == ColorMode::always;
+  return is_terminal && !dumb_ && !plain_;
+}
+
+std::string Output::paint_out(Style style, std::string_view text) const {
+  return color_of(out_is_terminal_) ? paint(style, text) : std::string(text);
+}
+
+std::string Output::paint_err(Style style, std::string_view text) const {
+  return color_of(err_is_terminal_) ? paint(style, text) : std::string(text);
+}
+
+}  // namespace lodestone::tools
