@@ -153,11 +153,11 @@ def multi_file(root, piece_length, name="päckchen ☂"):
 class Lab:
     def __init__(self, script):
         if os.environ.get("LODESTONE_LAB") != "inside":
-            probe = subprocess.run(["unshare", "--net", "true"], capture_output=True)
+            probe = subprocess.run(["unshare", "--net", "--mount", "true"], capture_output=True)
             if probe.returncode != 0:
-                skip("no right to make a network namespace: " + probe.stderr.decode().strip())
+                skip("no right to make namespaces: " + probe.stderr.decode().strip())
             env = dict(os.environ, LODESTONE_LAB="inside")
-            os.execvpe("unshare", ["unshare", "--net", sys.executable, os.path.abspath(script), *sys.argv[1:]], env)
+            os.execvpe("unshare", ["unshare", "--net", "--mount", sys.executable, os.path.abspath(script), *sys.argv[1:]], env)
         for command in (["link", "set", "lo", "up"],
                         ["addr", "add", "198.18.255.254/15", "dev", "lo"],
                         ["route", "add", "local", "198.18.0.0/15", "dev", "lo"]):
