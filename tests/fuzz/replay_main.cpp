@@ -28,7 +28,7 @@
 #include <utility>
 #include <vector>
 
-extern "C" int LLVMFuzzerTestOneInput(std::uint8_t const* data, std::size_t size);
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size);
 extern "C" [[gnu::weak]] int LLVMFuzzerInitialize(int* argc, char*** argv);
 extern "C" [[gnu::weak]] void __sanitizer_set_death_callback(void (*callback)());
 
@@ -45,7 +45,7 @@ struct CorpusFile {
 };
 
 // What is being run now, for the crash report.
-std::uint8_t const* current_data = nullptr;
+const std::uint8_t* current_data = nullptr;
 std::size_t current_size = 0;
 std::string current_name;
 std::string report_path;
@@ -86,13 +86,13 @@ class Dice {
   std::uint64_t state_;
 };
 
-std::uint64_t fnv1a(Input const& bytes) {
+std::uint64_t fnv1a(const Input& bytes) {
   std::uint64_t hash = 0xcbf29ce484222325U;
   for (std::uint8_t byte : bytes) hash = (hash ^ byte) * 0x100000001b3U;
   return hash;
 }
 
-void run(Input const& input, std::string name) {
+void run(const Input& input, std::string name) {
   // A heap block of exactly the size, so that ASan sees the first byte read too far.
   auto copy = std::make_unique<std::uint8_t[]>(input.size());
   std::copy(input.begin(), input.end(), copy.get());
@@ -107,33 +107,33 @@ void run(Input const& input, std::string name) {
 
 void set_border_bytes(Input& input, Dice& dice) {
   static constexpr std::uint8_t kBorder[] = {0x00, 0xff, 0x7f, 0x80, 0x01, '0', '9', ':', 'e', 'i', 'd', 'l', '-'};
-  std::size_t const at = dice.below(input.size());
-  std::size_t const count = std::min(input.size() - at, 1 + dice.below(4));
+  const std::size_t at = dice.below(input.size());
+  const std::size_t count = std::min(input.size() - at, 1 + dice.below(4));
   for (std::size_t i = 0; i < count; ++i) input[at + i] = kBorder[dice.below(std::size(kBorder))];
 }
 
 void repeat_stretch(Input& input, Dice& dice) {
-  std::size_t const from = dice.below(input.size());
-  std::size_t const count = std::min(input.size() - from, 1 + dice.below(64));
-  Input const stretch(input.begin() + static_cast<std::ptrdiff_t>(from),
+  const std::size_t from = dice.below(input.size());
+  const std::size_t count = std::min(input.size() - from, 1 + dice.below(64));
+  const Input stretch(input.begin() + static_cast<std::ptrdiff_t>(from),
                       input.begin() + static_cast<std::ptrdiff_t>(from + count));
-  auto const to = static_cast<std::ptrdiff_t>(dice.below(input.size() + 1));
+  const auto to = static_cast<std::ptrdiff_t>(dice.below(input.size() + 1));
   input.insert(input.begin() + to, stretch.begin(), stretch.end());
 }
 
-void splice(Input& input, Input const& other, Dice& dice) {
+void splice(Input& input, const Input& other, Dice& dice) {
   input.resize(dice.below(input.size() + 1));
-  auto const from = static_cast<std::ptrdiff_t>(dice.below(other.size() + 1));
+  const auto from = static_cast<std::ptrdiff_t>(dice.below(other.size() + 1));
   input.insert(input.end(), other.begin() + from, other.end());
 }
 
-void mutate_once(Input& input, Input const& other, Dice& dice) {
+void mutate_once(Input& input, const Input& other, Dice& dice) {
   if (input.empty()) {
     input.push_back(static_cast<std::uint8_t>(dice.roll()));
     return;
   }
-  std::size_t const at = dice.below(input.size());
-  auto const position = input.begin() + static_cast<std::ptrdiff_t>(at);
+  const std::size_t at = dice.below(input.size());
+  const auto position = input.begin() + static_cast<std::ptrdiff_t>(at);
   switch (dice.below(8)) {
     case 0: input[at] = static_cast<std::uint8_t>(input[at] ^ (1U << dice.below(8))); break;
     case 1: input[at] = static_cast<std::uint8_t>(dice.roll()); break;
@@ -150,36 +150,36 @@ void mutate_once(Input& input, Input const& other, Dice& dice) {
 }
 
 // Mutation number `round` of file number `index`; the seed is made of contents, not of directory order or time.
-void run_mutation(std::vector<CorpusFile> const& corpus, std::size_t index, std::size_t round) {
-  CorpusFile const& file = corpus[index];
+void run_mutation(const std::vector<CorpusFile>& corpus, std::size_t index, std::size_t round) {
+  const CorpusFile& file = corpus[index];
   Dice dice(fnv1a(file.bytes) + round);
   Input input = file.bytes;
-  Input const& other = corpus[dice.below(corpus.size())].bytes;
-  std::size_t const steps = 1 + dice.below(round % 4 == 3 ? 8 : 2);
+  const Input& other = corpus[dice.below(corpus.size())].bytes;
+  const std::size_t steps = 1 + dice.below(round % 4 == 3 ? 8 : 2);
   for (std::size_t i = 0; i < steps; ++i) mutate_once(input, other, dice);
   run(input, file.path.filename().string() + " mutation " + std::to_string(round));
 }
 
-std::vector<CorpusFile> load(std::filesystem::path const& where) {
+std::vector<CorpusFile> load(const std::filesystem::path& where) {
   std::vector<CorpusFile> corpus;
-  auto add = [&](std::filesystem::path const& path) {
+  auto add = [&](const std::filesystem::path& path) {
     std::ifstream stream(path, std::ios::binary);
     Input bytes((std::istreambuf_iterator<char>(stream)), std::istreambuf_iterator<char>());
     corpus.push_back({path, std::move(bytes)});
   };
   if (std::filesystem::is_directory(where)) {
-    for (auto const& entry : std::filesystem::directory_iterator(where)) {
+    for (const auto& entry : std::filesystem::directory_iterator(where)) {
       if (entry.is_regular_file()) add(entry.path());
     }
   } else if (std::filesystem::is_regular_file(where)) {
     add(where);
   }
-  std::sort(corpus.begin(), corpus.end(), [](CorpusFile const& a, CorpusFile const& b) { return a.path < b.path; });
+  std::sort(corpus.begin(), corpus.end(), [](const CorpusFile& a, const CorpusFile& b) { return a.path < b.path; });
   return corpus;
 }
 
 std::chrono::duration<double> time_budget() {
-  char const* text = std::getenv("LODESTONE_REPLAY_SECONDS");
+  const char* text = std::getenv("LODESTONE_REPLAY_SECONDS");
   return std::chrono::duration<double>(text == nullptr ? 3.0 : std::strtod(text, nullptr));
 }
 
@@ -191,21 +191,21 @@ int main(int argc, char** argv) {
     return 2;
   }
   report_path = "crash." + std::filesystem::path(argv[0]).filename().string();
-  std::filesystem::path const where = argv[1];
+  const std::filesystem::path where = argv[1];
   if (LLVMFuzzerInitialize != nullptr) LLVMFuzzerInitialize(&argc, &argv);
   if (__sanitizer_set_death_callback != nullptr) __sanitizer_set_death_callback(save_current_input);
   for (int number : {SIGABRT, SIGSEGV, SIGBUS, SIGFPE, SIGILL}) {
     if (number == SIGABRT || __sanitizer_set_death_callback == nullptr) ::signal(number, on_fatal_signal);
   }
 
-  std::vector<CorpusFile> const corpus = load(where);
+  const std::vector<CorpusFile> corpus = load(where);
   if (corpus.empty()) {
     std::fprintf(stderr, "%s: no corpus file there\n", where.c_str());
     return 1;
   }
-  for (CorpusFile const& file : corpus) run(file.bytes, file.path.filename().string());
+  for (const CorpusFile& file : corpus) run(file.bytes, file.path.filename().string());
 
-  auto const end = std::chrono::steady_clock::now() + time_budget();
+  const auto end = std::chrono::steady_clock::now() + time_budget();
   std::size_t mutations = 0;
   for (std::size_t round = 0; round < kMutationsPerFile && std::chrono::steady_clock::now() < end; ++round) {
     for (std::size_t index = 0; index < corpus.size(); ++index, ++mutations) {

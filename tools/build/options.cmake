@@ -67,16 +67,16 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
   add_compile_definitions(ASIO_HAS_CO_AWAIT ASIO_HAS_STD_COROUTINE)
 endif()
 
-# Link-time optimisation, for GCC in the "fat" form: an object holds both machine code and intermediate code, so that
-# the many test executables link at once while the binary and the benchmarks are optimised as a whole. It also leaves
-# real symbols in the archives for tests/lint to read.
+# Link-time optimisation, for GCC in the "fat" form: a room's objects hold both machine code and intermediate code, so
+# that the many test executables link at once while the binary and the benchmarks are optimised as a whole. It also
+# leaves real symbols in the archives for tests/lint to read. Test sources themselves go without.
 if(LODESTONE_LTO AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   include(CheckCXXSourceCompiles)
   set(CMAKE_REQUIRED_FLAGS "-flto=auto -ffat-lto-objects")
   check_cxx_source_compiles("int main() { return 0; }" LODESTONE_LTO_WORKS)
   unset(CMAKE_REQUIRED_FLAGS)
   if(LODESTONE_LTO_WORKS)
-    add_compile_options(-flto=auto -ffat-lto-objects)
+    set(LODESTONE_LTO_COMPILE_OPTIONS -flto=auto -ffat-lto-objects)
     set(LODESTONE_LTO_LINK_OPTIONS -flto=auto -O2)
     set(LODESTONE_NO_LTO_LINK_OPTIONS -fno-lto)
   endif()

@@ -15,6 +15,7 @@ function(lodestone_room name)
   endforeach()
   if(sources)
     add_library(${name} STATIC ${sources})
+    target_compile_options(${name} PRIVATE ${LODESTONE_LTO_COMPILE_OPTIONS})
     set(scope PUBLIC)
   else()
     add_library(${name} INTERFACE)
@@ -47,7 +48,7 @@ function(lodestone_tests name)
   # NoTests: a name that Catch2 cannot find again must fail, not pass for having run nothing.
   catch_discover_tests(
     ${name}
-    TEST_PREFIX "${LODESTONE_TEST_PREFIX}${room}: "
+    TEST_PREFIX "${LODESTONE_TEST_PREFIX}${room}."
     EXTRA_ARGS --warn NoTests
     PROPERTIES TIMEOUT 300 LABELS ${LODESTONE_LABEL_PREFIX}${arg_LABEL})
 endfunction()
