@@ -325,6 +325,11 @@ std::optional<View> View::find_dict(std::string_view key) const {
   return v;
 }
 
+View::Range View::items(std::string_view key) const {
+  const auto list = find_list(key);
+  return list ? Range{list->begin(), list->end()} : Range{};
+}
+
 std::size_t View::size() const {
   std::size_t n = 0;
   for (auto it = begin(); it != end(); ++it) ++n;

@@ -28,8 +28,21 @@ struct Limits {
 };
 
 enum class Error : std::uint8_t {
-  truncated, unexpected_byte, bad_integer, integer_overflow, bad_length, string_too_long, too_deep, too_many_tokens,
-  key_not_string, missing_value, trailing_bytes, unsorted_keys, duplicate_key, leading_zero, input_too_large
+  truncated,
+  unexpected_byte,
+  bad_integer,
+  integer_overflow,
+  bad_length,
+  string_too_long,
+  too_deep,
+  too_many_tokens,
+  key_not_string,
+  missing_value,
+  trailing_bytes,
+  unsorted_keys,
+  duplicate_key,
+  leading_zero,
+  input_too_large
 };
 // truncated: the input ends inside a value, at the offset. string_too_long: a length says more than the input holds
 // (offset of the length's first digit), which for a buffer that is still growing is the same news.
@@ -53,7 +66,8 @@ struct Token {
 
 class Document;
 
-/// One value inside a Document; cheap to copy; valid while the Document and the parsed bytes live and no new parse() ran.
+/// One value inside a Document; cheap to copy; valid while the Document and the parsed bytes live and no new parse()
+/// ran.
 class View {
  public:
   [[nodiscard]] Kind kind() const;
@@ -106,6 +120,17 @@ class View {
   };
   [[nodiscard]] Iterator begin() const;
   [[nodiscard]] Iterator end() const;
+
+  /// The items of the list under that key, or nothing when there is no such list. Write
+  ///   for (View v : dict.items("values"))   and not   for (View v : *dict.find_list("values")):
+  /// before C++23's P2718 (g++ 15) a range-for drops the optional before the first item is read.
+  struct Range {
+    Iterator first;
+    Iterator last;
+    [[nodiscard]] Iterator begin() const { return first; }
+    [[nodiscard]] Iterator end() const { return last; }
+  };
+  [[nodiscard]] Range items(std::string_view key) const;
 
   /// Calls f(std::string_view key, View value) for each dict entry.
   template <class F>
@@ -172,8 +197,8 @@ inline View::Iterator& View::Iterator::operator++() {
 inline View::Iterator View::begin() const { return {doc_, index_ + 1}; }
 inline View::Iterator View::end() const { return {doc_, doc_->tokens_[index_].next}; }
 
-/// Appends canonical bencode to a byte vector. Keys of a dict must be given in strictly ascending order (asserted in the
-/// outer kTracked levels). Nothing else may change the vector between a begin_dict() and its end().
+/// Appends canonical bencode to a byte vector. Keys of a dict must be given in strictly ascending order (asserted in
+/// the outer kTracked levels). Nothing else may change the vector between a begin_dict() and its end().
 class Writer {
  public:
   explicit Writer(ByteVector& out) : out_(&out) {}

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Payload memory. A BlockPool hands out 16 KiB blocks up to a fixed budget; when it is empty, links stop reading: the
-// start of the back-pressure chain. A Block is moved from the socket to the piece to the disk job and comes back with the
-// job's result; its bytes are never copied. Single-threaded: blocks are made and destroyed on the network thread only
-// (a worker may read and write a block's bytes, but sends it home in its result).
+// start of the back-pressure chain. A Block is moved from the socket to the piece to the disk job and comes back with
+// the job's result; its bytes are never copied. Single-threaded: blocks are made and destroyed on the network thread
+// only (a worker may read and write a block's bytes, but sends it home in its result).
 #pragma once
 
 #include <cstdint>
@@ -22,7 +22,8 @@ class Block {
  public:
   Block() = default;
   Block(Block&& other) noexcept
-      : pool_(std::exchange(other.pool_, nullptr)), data_(std::exchange(other.data_, nullptr)),
+      : pool_(std::exchange(other.pool_, nullptr)),
+        data_(std::exchange(other.data_, nullptr)),
         size_(std::exchange(other.size_, 0)) {}
   Block& operator=(Block&& other) noexcept {
     if (this != &other) {

@@ -27,7 +27,8 @@ using ByteVector = std::vector<std::uint8_t>;
 [[nodiscard]] std::string to_hex(Bytes bytes);
 /// Accepts upper and lower case; nullopt on an odd length or a foreign character.
 [[nodiscard]] std::optional<ByteVector> from_hex(std::string_view text);
-/// RFC 4648 base32 without padding, any case (info-hashes in magnet links); nullopt on a foreign character or a bad length.
+/// RFC 4648 base32 without padding, any case (info-hashes in magnet links); nullopt on a foreign character or a bad
+/// length.
 [[nodiscard]] std::optional<ByteVector> from_base32(std::string_view text);
 /// True when the bytes are well-formed UTF-8 (no overlong forms, no surrogates).
 [[nodiscard]] bool is_utf8(Bytes bytes);

@@ -130,21 +130,21 @@ constexpr std::uint32_t quad(std::uint32_t a, std::uint32_t b, std::uint32_t c, 
 
 // From IANA's register of special-purpose addresses.
 constexpr V4Range kV4Ranges[] = {
-    {quad(0, 0, 0, 0), 8, AddressKind::martian},         // "this network"
-    {quad(10, 0, 0, 0), 8, AddressKind::private_},       //
-    {quad(100, 64, 0, 0), 10, AddressKind::cgnat},       //
-    {quad(127, 0, 0, 0), 8, AddressKind::loopback},      //
+    {quad(0, 0, 0, 0), 8, AddressKind::martian},          // "this network"
+    {quad(10, 0, 0, 0), 8, AddressKind::private_},        //
+    {quad(100, 64, 0, 0), 10, AddressKind::cgnat},        //
+    {quad(127, 0, 0, 0), 8, AddressKind::loopback},       //
     {quad(169, 254, 0, 0), 16, AddressKind::link_local},  //
-    {quad(172, 16, 0, 0), 12, AddressKind::private_},    //
-    {quad(192, 0, 0, 0), 24, AddressKind::martian},      // protocol assignments
-    {quad(192, 0, 2, 0), 24, AddressKind::martian},      // documentation
-    {quad(192, 88, 99, 0), 24, AddressKind::martian},    // 6to4 relays, withdrawn
-    {quad(192, 168, 0, 0), 16, AddressKind::private_},   //
-    {quad(198, 18, 0, 0), 15, AddressKind::benchmark},   //
-    {quad(198, 51, 100, 0), 24, AddressKind::martian},   // documentation
-    {quad(203, 0, 113, 0), 24, AddressKind::martian},    // documentation
-    {quad(224, 0, 0, 0), 4, AddressKind::martian},       // multicast
-    {quad(240, 0, 0, 0), 4, AddressKind::martian},       // reserved, and 255.255.255.255
+    {quad(172, 16, 0, 0), 12, AddressKind::private_},     //
+    {quad(192, 0, 0, 0), 24, AddressKind::martian},       // protocol assignments
+    {quad(192, 0, 2, 0), 24, AddressKind::martian},       // documentation
+    {quad(192, 88, 99, 0), 24, AddressKind::martian},     // 6to4 relays, withdrawn
+    {quad(192, 168, 0, 0), 16, AddressKind::private_},    //
+    {quad(198, 18, 0, 0), 15, AddressKind::benchmark},    //
+    {quad(198, 51, 100, 0), 24, AddressKind::martian},    // documentation
+    {quad(203, 0, 113, 0), 24, AddressKind::martian},     // documentation
+    {quad(224, 0, 0, 0), 4, AddressKind::martian},        // multicast
+    {quad(240, 0, 0, 0), 4, AddressKind::martian},        // reserved, and 255.255.255.255
 };
 
 AddressKind v4_kind(std::uint32_t a) {
@@ -193,7 +193,8 @@ std::uint64_t hash_of(const Address& a, std::uint16_t port) {
   const Bytes bytes = a.bytes();
   std::memcpy(raw.data(), bytes.data(), bytes.size());
   const std::uint64_t tail = (std::uint64_t{port} << 8) | static_cast<std::uint64_t>(a.family());
-  const std::uint64_t h = mix(load_be64(raw.data()) ^ 0x9e3779b97f4a7c15ULL, load_be64(raw.data() + 8) ^ 0xe7037ed1a0b428dbULL);
+  const std::uint64_t h =
+      mix(load_be64(raw.data()) ^ 0x9e3779b97f4a7c15ULL, load_be64(raw.data() + 8) ^ 0xe7037ed1a0b428dbULL);
   return mix(h ^ 0x8ebc6af09c88c6e3ULL, tail ^ 0x589965cc75374cc3ULL);
 }
 

@@ -18,7 +18,8 @@ namespace lodestone::wire {
 
 enum class Family : std::uint8_t { v4 = 4, v6 = 6 };
 
-/// Where an address lives. Martians (unspecified, multicast, broadcast, documentation, v4-mapped, ...) are never talked to.
+/// Where an address lives. Martians (unspecified, multicast, broadcast, documentation, v4-mapped, ...) are never talked
+/// to.
 enum class AddressKind : std::uint8_t { loopback, private_, link_local, cgnat, benchmark, global, martian };
 
 class Address {
@@ -86,8 +87,9 @@ class AddressPolicy {
 
 }  // namespace lodestone::wire
 
-/// These mix well but are not keyed: whoever can choose addresses (a v6 /64 is enough) can make them collide. A hot table
-/// that strangers fill hashes with wire::siphash (wire/base/hash.hpp) under a key of its own, or bounds its chains.
+/// These mix well but are not keyed: whoever can choose addresses (a v6 /64 is enough) can make them collide. A hot
+/// table that strangers fill hashes with wire::siphash (wire/base/hash.hpp) under a key of its own, or bounds its
+/// chains.
 template <>
 struct std::hash<lodestone::wire::Address> {
   std::size_t operator()(const lodestone::wire::Address& a) const noexcept;

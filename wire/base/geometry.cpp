@@ -37,9 +37,7 @@ std::uint32_t Geometry::block_length(BlockRef block) const {
   return std::min(kBlockSize, length(block.piece) - block_begin(block));
 }
 
-BlockRange Geometry::range(BlockRef block) const {
-  return {block.piece, block_begin(block), block_length(block)};
-}
+BlockRange Geometry::range(BlockRef block) const { return {block.piece, block_begin(block), block_length(block)}; }
 
 std::uint64_t Geometry::total_blocks() const {
   if (piece_count_ == 0) return 0;

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "wire/base/hash.hpp"
 
+#include <exception>
+
 #include <openssl/evp.h>
 #include <sodium/crypto_shorthash_siphash24.h>
 #include <sodium/utils.h>
-
-#include <exception>
 
 namespace lodestone::wire {
 namespace {

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "wire/base/rng.hpp"
 
-#include <sodium/crypto_stream_chacha20.h>
-
 #include <algorithm>
 #include <cassert>
 #include <cstring>
+
+#include <sodium/crypto_stream_chacha20.h>
 
 namespace lodestone::wire {
 

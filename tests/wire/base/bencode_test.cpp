@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "wire/base/bencode.hpp"
 
-#include <catch2/catch.hpp>
 #include <string>
 #include <utility>
 #include <vector>
+
+#include <catch2/catch.hpp>
 
 #include "wire/base/rng.hpp"
 
@@ -92,6 +93,21 @@ TEST_CASE("a question of the wrong kind gets no answer") {
   CHECK_FALSE(number->find("a"));
   CHECK(number->size() == 0);
   CHECK(number->begin() == number->end());
+}
+
+TEST_CASE("items() walks the list under a key and nothing else") {
+  bencode::Document d;
+  const auto root = d.parse(as_bytes("d1:ad1:li1ee1:bi3e1:lli4ei5eee"));
+  REQUIRE(root);
+  const auto sum = [](View::Range range) {
+    std::int64_t total = 0;
+    for (const View v : range) total += v.integer().value_or(1000);
+    return total;
+  };
+  CHECK(sum(root->items("l")) == 9);
+  CHECK(sum(root->items("a")) == 0);
+  CHECK(sum(root->items("b")) == 0);
+  CHECK(sum(root->items("none")) == 0);
 }
 
 TEST_CASE("raw() is the exact source of a value") {
@@ -390,8 +406,9 @@ TEST_CASE("the writer makes what the strict reader takes") {
   w.key("b").begin_dict().key("a").string(std::string(1000, 'y')).end();
   w.key("\xff").begin_list().end();
   w.end();
-  const std::string expected = "d0:i0e1:ali-9223372036854775808ei9223372036854775807e1:x0:dee2:aai7e1:bd1:a1000:" +
-                               std::string(1000, 'y') + "e1:\xfflee";
+  const std::string expected =
+      "d0:i0e1:ali-9223372036854775808ei9223372036854775807e1:x0:dee2:aai7e1:bd1:a1000:" + std::string(1000, 'y') +
+      "e1:\xfflee";
   CHECK(as_text(out) == expected);
   CHECK(parses(as_text(out), strict()));
 }

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "wire/base/bitfield.hpp"
 
-#include <catch2/catch.hpp>
 #include <vector>
+
+#include <catch2/catch.hpp>
 
 #include "wire/base/rng.hpp"
 
@@ -19,7 +20,7 @@ TEST_CASE("W2 a bitfield has exactly the right length and no spare bits") {
   CHECK(ByteVector(b->wire().begin(), b->wire().end()) == good);
 
   CHECK_FALSE(Bitfield::from_wire(good, 8));
-  CHECK_FALSE(Bitfield::from_wire(good, 9));   // the tenth bit is spare now
+  CHECK_FALSE(Bitfield::from_wire(good, 9));  // the tenth bit is spare now
   CHECK_FALSE(Bitfield::from_wire(good, 17));
   CHECK_FALSE(Bitfield::from_wire({}, 1));
   CHECK(Bitfield::from_wire({}, 0));

@@ -2,10 +2,11 @@
 #include "wire/base/block.hpp"
 
 #include <algorithm>
-#include <catch2/catch.hpp>
 #include <set>
 #include <type_traits>
 #include <vector>
+
+#include <catch2/catch.hpp>
 
 using namespace lodestone::wire;
 

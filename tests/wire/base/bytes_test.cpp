@@ -52,30 +52,32 @@ TEST_CASE("UTF-8 is taken strictly") {
   CHECK(utf8(""));
   CHECK(utf8("plain"));
   CHECK(utf8(std::string_view{"\0", 1}));
-  CHECK(utf8("\xc2\x80"));                 // U+0080, the first of two bytes
-  CHECK(utf8("\xdf\xbf"));                 // U+07FF
-  CHECK(utf8("\xe0\xa0\x80"));             // U+0800
-  CHECK(utf8("\xed\x9f\xbf"));             // U+D7FF, just before the surrogates
-  CHECK(utf8("\xee\x80\x80"));             // U+E000, just behind them
-  CHECK(utf8("\xef\xbf\xbf"));             // U+FFFF
-  CHECK(utf8("\xf0\x90\x80\x80"));         // U+10000
-  CHECK(utf8("\xf4\x8f\xbf\xbf"));         // U+10FFFF, the last
-  CHECK(utf8("a\xc3\xb6\xe2\x82\xac" "b"));
+  CHECK(utf8("\xc2\x80"));          // U+0080, the first of two bytes
+  CHECK(utf8("\xdf\xbf"));          // U+07FF
+  CHECK(utf8("\xe0\xa0\x80"));      // U+0800
+  CHECK(utf8("\xed\x9f\xbf"));      // U+D7FF, just before the surrogates
+  CHECK(utf8("\xee\x80\x80"));      // U+E000, just behind them
+  CHECK(utf8("\xef\xbf\xbf"));      // U+FFFF
+  CHECK(utf8("\xf0\x90\x80\x80"));  // U+10000
+  CHECK(utf8("\xf4\x8f\xbf\xbf"));  // U+10FFFF, the last
+  CHECK(
+      utf8("a\xc3\xb6\xe2\x82\xac"
+           "b"));
 
-  CHECK_FALSE(utf8("\x80"));               // a continuation alone
-  CHECK_FALSE(utf8("\xc0\xaf"));           // overlong '/'
+  CHECK_FALSE(utf8("\x80"));      // a continuation alone
+  CHECK_FALSE(utf8("\xc0\xaf"));  // overlong '/'
   CHECK_FALSE(utf8("\xc1\xbf"));
-  CHECK_FALSE(utf8("\xe0\x9f\xbf"));       // overlong in three
-  CHECK_FALSE(utf8("\xf0\x8f\xbf\xbf"));   // overlong in four
-  CHECK_FALSE(utf8("\xed\xa0\x80"));       // a surrogate
+  CHECK_FALSE(utf8("\xe0\x9f\xbf"));      // overlong in three
+  CHECK_FALSE(utf8("\xf0\x8f\xbf\xbf"));  // overlong in four
+  CHECK_FALSE(utf8("\xed\xa0\x80"));      // a surrogate
   CHECK_FALSE(utf8("\xed\xbf\xbf"));
-  CHECK_FALSE(utf8("\xf4\x90\x80\x80"));   // past U+10FFFF
+  CHECK_FALSE(utf8("\xf4\x90\x80\x80"));  // past U+10FFFF
   CHECK_FALSE(utf8("\xf5\x80\x80\x80"));
   CHECK_FALSE(utf8("\xff"));
-  CHECK_FALSE(utf8("\xc3"));               // cut short
+  CHECK_FALSE(utf8("\xc3"));  // cut short
   CHECK_FALSE(utf8("\xe2\x82"));
   CHECK_FALSE(utf8("\xf0\x9f\x98"));
-  CHECK_FALSE(utf8("\xc3\x28"));           // second byte is none
+  CHECK_FALSE(utf8("\xc3\x28"));  // second byte is none
   CHECK_FALSE(utf8("\xe2\x82\x28"));
   CHECK_FALSE(utf8("\xf0\x9f\x98\xc0"));
 }

@@ -2,8 +2,9 @@
 #include "wire/base/datagram.hpp"
 
 #include <algorithm>
-#include <catch2/catch.hpp>
 #include <string>
+
+#include <catch2/catch.hpp>
 
 using namespace lodestone::wire;
 
@@ -78,7 +79,7 @@ TEST_CASE("what arrives on a shared port is told apart by its first bytes") {
     utp[0] = static_cast<std::uint8_t>(first);
     const bool version_1 = (first & 15) == 1;
     const bool known_type = (first >> 4) <= 4;
-    const DatagramKind expected = first == 'd'               ? DatagramKind::dht
+    const DatagramKind expected = first == 'd'              ? DatagramKind::dht
                                   : version_1 && known_type ? DatagramKind::utp
                                                             : DatagramKind::junk;
     CHECK(classify(utp) == expected);

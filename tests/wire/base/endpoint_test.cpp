@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "wire/base/endpoint.hpp"
 
-#include <catch2/catch.hpp>
 #include <string>
 #include <unordered_set>
 #include <utility>
 #include <vector>
+
+#include <catch2/catch.hpp>
 
 #include "wire/base/rng.hpp"
 
@@ -38,9 +39,9 @@ TEST_CASE("addresses are read and written in their usual forms") {
       {"::1", "::1"},
       {"1::", "1::"},
       {"2001:DB8:0:0:0:0:0:1", "2001:db8::1"},
-      {"2001:db8:0:1:1:1:1:1", "2001:db8:0:1:1:1:1:1"},       // one zero group is not shortened
-      {"2001:0:0:1:0:0:0:1", "2001:0:0:1::1"},                // the longer run
-      {"2001:db8:0:0:1:0:0:1", "2001:db8::1:0:0:1"},          // the first of two equal ones
+      {"2001:db8:0:1:1:1:1:1", "2001:db8:0:1:1:1:1:1"},  // one zero group is not shortened
+      {"2001:0:0:1:0:0:0:1", "2001:0:0:1::1"},           // the longer run
+      {"2001:db8:0:0:1:0:0:1", "2001:db8::1:0:0:1"},     // the first of two equal ones
       {"1:2:3:4:5:6:7:8", "1:2:3:4:5:6:7:8"},
       {"1:2:3:4:5:6:0:0", "1:2:3:4:5:6::"},
       {"::2:3:4:5:6:7:8", "0:2:3:4:5:6:7:8"},
@@ -60,12 +61,46 @@ TEST_CASE("addresses are read and written in their usual forms") {
 }
 
 TEST_CASE("what is no address is refused") {
-  for (const char* bad :
-       {"", "1", "1.2.3", "1.2.3.4.5", "1.2.3.256", "1.2.3.-4", "01.2.3.4", "1.2.3.4 ", " 1.2.3.4", "1..3.4", "1.2.3.",
-        ".1.2.3", "0x1.2.3.4", "1.2.3.4444", "localhost", ":", ":::", "1:2:3:4:5:6:7", "1:2:3:4:5:6:7:8:9",
-        "1:2:3:4:5:6:7:8::", "::1:2:3:4:5:6:7:8", "1::2::3", "12345::", "g::", "::1%eth0", "fe80::1%1", "[::1]", ":1",
-        "1:", "::1:", ":1::", "::1.2.3", "::1.2.3.4:5", "1.2.3.4::", "1:2:3:4:5:6:7:1.2.3.4", "::-1", "::+1", "::0x1",
-        "1:2:3:4:5:6:7:8:", "::1.2.3.456"}) {
+  for (const char* bad : {"",
+                          "1",
+                          "1.2.3",
+                          "1.2.3.4.5",
+                          "1.2.3.256",
+                          "1.2.3.-4",
+                          "01.2.3.4",
+                          "1.2.3.4 ",
+                          " 1.2.3.4",
+                          "1..3.4",
+                          "1.2.3.",
+                          ".1.2.3",
+                          "0x1.2.3.4",
+                          "1.2.3.4444",
+                          "localhost",
+                          ":",
+                          ":::",
+                          "1:2:3:4:5:6:7",
+                          "1:2:3:4:5:6:7:8:9",
+                          "1:2:3:4:5:6:7:8::",
+                          "::1:2:3:4:5:6:7:8",
+                          "1::2::3",
+                          "12345::",
+                          "g::",
+                          "::1%eth0",
+                          "fe80::1%1",
+                          "[::1]",
+                          ":1",
+                          "1:",
+                          "::1:",
+                          ":1::",
+                          "::1.2.3",
+                          "::1.2.3.4:5",
+                          "1.2.3.4::",
+                          "1:2:3:4:5:6:7:1.2.3.4",
+                          "::-1",
+                          "::+1",
+                          "::0x1",
+                          "1:2:3:4:5:6:7:8:",
+                          "::1.2.3.456"}) {
     INFO(bad);
     CHECK_FALSE(Address::parse(bad));
   }
@@ -98,9 +133,9 @@ TEST_CASE("endpoints are read and written with their port") {
   CHECK(Endpoint::parse("[::1]:1") == Endpoint{address("::1"), 1});
   CHECK(Endpoint{address("fe80::1"), 65535}.text() == "[fe80::1]:65535");
   CHECK(Endpoint::parse("1.2.3.4:0"));
-  for (const char* bad : {"", ":", "1.2.3.4", "1.2.3.4:", ":80", "1.2.3.4:65536", "1.2.3.4:080", "1.2.3.4:-1", "::1:80",
-                          "[::1]", "[::1]80", "[1.2.3.4]:80", "[::1:80", "::1]:80", "[]:80", "[::1]:99999999999",
-                          "host:80"}) {
+  for (const char* bad :
+       {"", ":", "1.2.3.4", "1.2.3.4:", ":80", "1.2.3.4:65536", "1.2.3.4:080", "1.2.3.4:-1", "::1:80", "[::1]",
+        "[::1]80", "[1.2.3.4]:80", "[::1:80", "::1]:80", "[]:80", "[::1]:99999999999", "host:80"}) {
     INFO(bad);
     CHECK_FALSE(Endpoint::parse(bad));
   }
@@ -123,36 +158,94 @@ TEST_CASE("compact forms are 6 and 18 bytes, in network order") {
 TEST_CASE("S5 every address has its kind, to the edges of the ranges") {
   using K = AddressKind;
   const std::pair<const char*, K> cases[] = {
-      {"0.0.0.0", K::martian},         {"0.255.255.255", K::martian},   {"1.0.0.0", K::global},
-      {"9.255.255.255", K::global},    {"10.0.0.0", K::private_},       {"10.255.255.255", K::private_},
-      {"11.0.0.0", K::global},         {"100.63.255.255", K::global},   {"100.64.0.0", K::cgnat},
-      {"100.127.255.255", K::cgnat},   {"100.128.0.0", K::global},      {"126.255.255.255", K::global},
-      {"127.0.0.0", K::loopback},      {"127.255.255.255", K::loopback}, {"128.0.0.0", K::global},
-      {"169.253.255.255", K::global},  {"169.254.0.0", K::link_local},  {"169.254.255.255", K::link_local},
-      {"169.255.0.0", K::global},      {"172.15.255.255", K::global},   {"172.16.0.0", K::private_},
-      {"172.31.255.255", K::private_}, {"172.32.0.0", K::global},       {"192.0.0.0", K::martian},
-      {"192.0.0.255", K::martian},     {"192.0.1.0", K::global},        {"192.0.2.0", K::martian},
-      {"192.0.3.0", K::global},        {"192.88.99.1", K::martian},     {"192.167.255.255", K::global},
-      {"192.168.0.0", K::private_},    {"192.168.255.255", K::private_}, {"192.169.0.0", K::global},
-      {"198.17.255.255", K::global},   {"198.18.0.0", K::benchmark},    {"198.19.255.255", K::benchmark},
-      {"198.20.0.0", K::global},       {"198.51.99.255", K::global},    {"198.51.100.0", K::martian},
-      {"198.51.101.0", K::global},     {"203.0.112.255", K::global},    {"203.0.113.255", K::martian},
-      {"203.0.114.0", K::global},      {"223.255.255.255", K::global},  {"224.0.0.0", K::martian},
-      {"239.255.255.255", K::martian}, {"240.0.0.0", K::martian},       {"255.255.255.255", K::martian},
+      {"0.0.0.0", K::martian},
+      {"0.255.255.255", K::martian},
+      {"1.0.0.0", K::global},
+      {"9.255.255.255", K::global},
+      {"10.0.0.0", K::private_},
+      {"10.255.255.255", K::private_},
+      {"11.0.0.0", K::global},
+      {"100.63.255.255", K::global},
+      {"100.64.0.0", K::cgnat},
+      {"100.127.255.255", K::cgnat},
+      {"100.128.0.0", K::global},
+      {"126.255.255.255", K::global},
+      {"127.0.0.0", K::loopback},
+      {"127.255.255.255", K::loopback},
+      {"128.0.0.0", K::global},
+      {"169.253.255.255", K::global},
+      {"169.254.0.0", K::link_local},
+      {"169.254.255.255", K::link_local},
+      {"169.255.0.0", K::global},
+      {"172.15.255.255", K::global},
+      {"172.16.0.0", K::private_},
+      {"172.31.255.255", K::private_},
+      {"172.32.0.0", K::global},
+      {"192.0.0.0", K::martian},
+      {"192.0.0.255", K::martian},
+      {"192.0.1.0", K::global},
+      {"192.0.2.0", K::martian},
+      {"192.0.3.0", K::global},
+      {"192.88.99.1", K::martian},
+      {"192.167.255.255", K::global},
+      {"192.168.0.0", K::private_},
+      {"192.168.255.255", K::private_},
+      {"192.169.0.0", K::global},
+      {"198.17.255.255", K::global},
+      {"198.18.0.0", K::benchmark},
+      {"198.19.255.255", K::benchmark},
+      {"198.20.0.0", K::global},
+      {"198.51.99.255", K::global},
+      {"198.51.100.0", K::martian},
+      {"198.51.101.0", K::global},
+      {"203.0.112.255", K::global},
+      {"203.0.113.255", K::martian},
+      {"203.0.114.0", K::global},
+      {"223.255.255.255", K::global},
+      {"224.0.0.0", K::martian},
+      {"239.255.255.255", K::martian},
+      {"240.0.0.0", K::martian},
+      {"255.255.255.255", K::martian},
 
-      {"::", K::martian},              {"::1", K::loopback},            {"::2", K::martian},
-      {"::1.2.3.4", K::martian},       {"100::", K::martian},           {"100::1", K::martian},
-      {"64:ff9b::8.8.8.8", K::global}, {"64:ff9b::10.0.0.1", K::martian}, {"64:ff9b::127.0.0.1", K::martian},
-      {"64:ff9b:1::1", K::martian},    {"64:ff9b::1:8.8.8.8", K::martian}, {"1fff::1", K::martian},
-      {"2000::1", K::global},          {"2001::1", K::martian},         {"2001:2::1", K::benchmark},
-      {"2001:2:1::1", K::martian},     {"2001:1ff::1", K::martian},     {"2001:200::1", K::global},
-      {"2001:db7::1", K::global},      {"2001:db8::1", K::martian},     {"2001:db8:ffff::1", K::martian},
-      {"2001:db9::1", K::global},      {"2002::1", K::martian},         {"2002:7f00:1::1", K::martian},
-      {"2003::1", K::global},          {"2a00:1450::1", K::global},     {"3ffe::1", K::global},
-      {"3fff::1", K::martian},         {"3fff:1000::1", K::global},     {"4000::1", K::martian},
-      {"fbff::1", K::martian},         {"fc00::1", K::private_},        {"fdff:ffff::1", K::private_},
-      {"fe00::1", K::martian},         {"fe7f::1", K::martian},         {"fe80::1", K::link_local},
-      {"febf::1", K::link_local},      {"fec0::1", K::martian},         {"ff02::1", K::martian},
+      {"::", K::martian},
+      {"::1", K::loopback},
+      {"::2", K::martian},
+      {"::1.2.3.4", K::martian},
+      {"100::", K::martian},
+      {"100::1", K::martian},
+      {"64:ff9b::8.8.8.8", K::global},
+      {"64:ff9b::10.0.0.1", K::martian},
+      {"64:ff9b::127.0.0.1", K::martian},
+      {"64:ff9b:1::1", K::martian},
+      {"64:ff9b::1:8.8.8.8", K::martian},
+      {"1fff::1", K::martian},
+      {"2000::1", K::global},
+      {"2001::1", K::martian},
+      {"2001:2::1", K::benchmark},
+      {"2001:2:1::1", K::martian},
+      {"2001:1ff::1", K::martian},
+      {"2001:200::1", K::global},
+      {"2001:db7::1", K::global},
+      {"2001:db8::1", K::martian},
+      {"2001:db8:ffff::1", K::martian},
+      {"2001:db9::1", K::global},
+      {"2002::1", K::martian},
+      {"2002:7f00:1::1", K::martian},
+      {"2003::1", K::global},
+      {"2a00:1450::1", K::global},
+      {"3ffe::1", K::global},
+      {"3fff::1", K::martian},
+      {"3fff:1000::1", K::global},
+      {"4000::1", K::martian},
+      {"fbff::1", K::martian},
+      {"fc00::1", K::private_},
+      {"fdff:ffff::1", K::private_},
+      {"fe00::1", K::martian},
+      {"fe7f::1", K::martian},
+      {"fe80::1", K::link_local},
+      {"febf::1", K::link_local},
+      {"fec0::1", K::martian},
+      {"ff02::1", K::martian},
   };
   for (const auto& [text, expected] : cases) {
     INFO(text);
@@ -198,8 +291,8 @@ TEST_CASE("S5 we talk to the kinds we were given, and never to martians or port 
 
 TEST_CASE("S5 a private net accepts all kinds, but no martian") {
   const AddressPolicy all = AddressPolicy::everything();
-  for (const char* good : {"127.0.0.1", "10.0.0.1", "169.254.0.1", "100.64.0.1", "198.18.0.1", "8.8.8.8", "::1", "fd00::1",
-                           "fe80::1", "2001:2::1", "2a00::1"}) {
+  for (const char* good : {"127.0.0.1", "10.0.0.1", "169.254.0.1", "100.64.0.1", "198.18.0.1", "8.8.8.8", "::1",
+                           "fd00::1", "fe80::1", "2001:2::1", "2a00::1"}) {
     INFO(good);
     CHECK(all.allows(Endpoint{address(good), 6881}));
     CHECK_FALSE(all.allows(Endpoint{address(good), 0}));

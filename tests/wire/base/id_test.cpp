@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "wire/base/id.hpp"
 
-#include <catch2/catch.hpp>
 #include <type_traits>
+
+#include <catch2/catch.hpp>
 
 #include "wire/base/rng.hpp"
 

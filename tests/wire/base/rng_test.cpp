@@ -3,10 +3,11 @@
 
 #include <algorithm>
 #include <array>
-#include <catch2/catch.hpp>
 #include <numeric>
 #include <set>
 #include <vector>
+
+#include <catch2/catch.hpp>
 
 using namespace lodestone::wire;
 

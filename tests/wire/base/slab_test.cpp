@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "wire/base/slab.hpp"
 
-#include <catch2/catch.hpp>
 #include <memory>
 #include <string>
 #include <unordered_map>
 #include <vector>
+
+#include <catch2/catch.hpp>
 
 #include "wire/base/rng.hpp"
 
@@ -28,7 +29,7 @@ TEST_CASE("a key finds its value until that is erased, and nobody else's afterwa
   CHECK_FALSE(slab.erase(a));
   CHECK(slab.find(a) == nullptr);
   const auto c = slab.emplace("c");
-  CHECK(c.slot == a.slot);  // the slot is used again,
+  CHECK(c.slot == a.slot);         // the slot is used again,
   CHECK(slab.find(a) == nullptr);  // and the stale key does not see it
   CHECK(*slab.find(c) == "c");
   CHECK(slab.size() == 2);
