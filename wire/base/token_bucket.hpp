@@ -22,11 +22,16 @@ class TokenBucket {
     refill(now);
     return tokens_;
   }
-  /// When n tokens will be there (now, if they are). n <= burst.
+  /// When n tokens will be there (now, if they are); kNever when the rate is so low (or 0) that waiting makes no sense.
+  /// n <= burst.
   [[nodiscard]] Instant ready_at(Instant now, double n = 1) {
     refill(now);
     if (tokens_ >= n) return now;
-    return now + from_seconds((n - tokens_) / rate_) + Duration{1};
+    // A century does not overflow the 64 bits of nanoseconds; beyond that the conversion would be undefined.
+    constexpr double kCentury = 100 * 365.25 * 86400;
+    if (n - tokens_ > rate_ * kCentury) return kNever;
+    const Duration wait = from_seconds((n - tokens_) / rate_) + Duration{1};
+    return wait > kNever - now ? kNever : now + wait;
   }
 
  private:

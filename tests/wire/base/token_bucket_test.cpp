@@ -49,6 +49,16 @@ TEST_CASE("ready_at names an instant at which the tokens are there, and not much
   CHECK(bucket.take(ready, 7));
 }
 
+TEST_CASE("a bucket that hardly or never refills is never ready") {
+  const Instant now{1h};
+  for (const double rate : {0.0, 1e-12}) {
+    TokenBucket bucket{rate, 1};
+    CHECK(bucket.ready_at(now) == now);
+    REQUIRE(bucket.take(now));
+    CHECK(bucket.ready_at(now) == kNever);
+  }
+}
+
 TEST_CASE("an instant in the past neither refills nor drains") {
   const Instant now{1h};
   TokenBucket bucket{10, 1};
