@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+// One thread for the small files of the state directory (D5: no disk on the network thread): DHT snapshots, unfinished
+// metadata. Work runs in order of submission; destruction waits until all of it is done.
+#pragma once
+
+#include <functional>
+#include <memory>
+
+namespace lodestone::node {
+
+class Saver {
+ public:
+  Saver();
+  ~Saver();
+  Saver(const Saver&) = delete;
+  Saver& operator=(const Saver&) = delete;
+
+  /// `work` owns what it needs. It runs on the saver's thread.
+  void run(std::function<void()> work);
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace lodestone::node

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+// The state directory: who lies where, created 0700, files 0600 (C3), each replaced atomically.
+//
+//   node.lock                    held by a running `node` (D6)
+//   dht4, dht6                   DHT snapshots by family (dht/snapshot); dht4.private, dht6.private under --private-net
+//   torrents/<hash>.lock         held by the `get` or `seed` of that hash (D6)
+//   torrents/<hash>.metadata     unfinished metadata (M6)
+//   torrents/<hash>.info         a verified info dict that no resume file holds (--metadata-only)
+//   torrents/<hash>.{resume,journal,scratch}   storage's (storage/disk/file_set)
+#pragma once
+
+#include <cstddef>
+#include <expected>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <system_error>
+
+#include "wire/base/bytes.hpp"
+#include "wire/base/endpoint.hpp"
+#include "wire/base/id.hpp"
+
+namespace lodestone::node {
+
+class StateDir {
+ public:
+  /// Creates it with its parents.
+  [[nodiscard]] static std::expected<StateDir, std::error_code> open(std::string path);
+
+  [[nodiscard]] const std::string& path() const { return path_; }
+  [[nodiscard]] std::string node_lock() const { return path_ + "/node.lock"; }
+  [[nodiscard]] std::string dht_snapshot(wire::Family family, bool private_net) const;
+  [[nodiscard]] std::string torrents() const { return path_ + "/torrents"; }
+  /// suffix: "lock", "metadata", "info", "resume".
+  [[nodiscard]] std::string torrent_file(const wire::InfoHash& torrent, std::string_view suffix) const;
+
+ private:
+  explicit StateDir(std::string path) : path_(std::move(path)) {}
+  std::string path_;
+};
+
+/// nullopt: there is none, it cannot be read, or it is larger than `max` bytes.
+[[nodiscard]] std::optional<wire::ByteVector> read_file(const std::string& path, std::size_t max);
+/// Temporary file beside it, fsync, rename, fsync of the directory: whoever reads finds the old content or the new.
+[[nodiscard]] std::error_code replace_file(const std::string& path, wire::Bytes content);
+void remove_file(const std::string& path);
+
+}  // namespace lodestone::node

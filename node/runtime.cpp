@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "node/runtime.hpp"
+
+#include <asio/post.hpp>
+#include <csignal>
+#include <utility>
+
+#include "node/net/clock.hpp"
+#include "node/net/entropy.hpp"
+#include "node/runtime_impl.hpp"
+#include "node/session.hpp"
+
+namespace lodestone::node {
+namespace {
+
+/// Runs before the first thread is made (DiskDriver makes some).
+const RuntimeConfig& prepared(const RuntimeConfig& config) {
+  init_entropy();
+  (void)process_start();
+  return config;
+}
+
+}  // namespace
+
+Runtime::Impl::Impl(const RuntimeConfig& runtime_config)
+    : config(prepared(runtime_config)), work(asio::make_work_guard(io)), blocks(config.block_memory),
+      disk(io, config.disk_threads),
+      resolver([this](std::function<void()> f) { asio::post(io, std::move(f)); }), signals(io) {}
+
+void Runtime::Impl::tick(Periodic* which) {
+  if (which->f()) {
+    which->timer->arm(clock_now() + which->period);
+    return;
+  }
+  // The timer is in its own handler here: it goes a moment later.
+  asio::post(io, [this, which] { std::erase_if(periodic, [which](const auto& p) { return p.get() == which; }); });
+}
+
+void Runtime::Impl::wait_signal(std::function<void(int, int)> f) {
+  signals.async_wait([this, f = std::move(f)](const asio::error_code& error, int signal) {
+    if (error) return;
+    f(signal, ++signal_count);
+    wait_signal(f);
+  });
+}
+
+Runtime::Runtime(RuntimeConfig config) : impl_(std::make_unique<Impl>(config)) {}
+Runtime::~Runtime() = default;
+
+void Runtime::run() {
+  if (!impl_->stopped) impl_->io.run();
+}
+
+void Runtime::stop() {
+  // Posted: what was posted before still runs, and a stop() before run() is not lost.
+  asio::post(impl_->io, [impl = impl_.get()] {
+    impl->stopped = true;
+    impl->io.stop();
+  });
+}
+
+void Runtime::post(std::function<void()> f) { asio::post(impl_->io, std::move(f)); }
+
+void Runtime::every(wire::Duration period, std::function<bool()> f) {
+  auto periodic = std::make_unique<Impl::Periodic>(Impl::Periodic{period, std::move(f), nullptr});
+  Impl::Periodic* which = periodic.get();
+  periodic->timer = std::make_unique<Timer>(impl_->io, [impl = impl_.get(), which] { impl->tick(which); });
+  periodic->timer->arm(clock_now() + period);
+  impl_->periodic.push_back(std::move(periodic));
+}
+
+void Runtime::on_signal(std::function<void(int signal, int count)> f) {
+  impl_->signals.add(SIGINT);
+  impl_->signals.add(SIGTERM);
+  impl_->wait_signal(std::move(f));
+}
+
+wire::Instant Runtime::now() const { return clock_now(); }
+
+double seconds_since_process_start() { return wire::to_seconds(clock_now() - process_start()); }
+
+}  // namespace lodestone::node

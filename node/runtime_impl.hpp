@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+// The inside of Runtime, for node/ only. Order matters: io_context is destroyed last, the blocks' pool after everything
+// that may hold blocks.
+#pragma once
+
+#include <asio/executor_work_guard.hpp>
+#include <asio/io_context.hpp>
+#include <asio/signal_set.hpp>
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "node/drive/disk_driver.hpp"
+#include "node/net/resolver.hpp"
+#include "node/net/timer.hpp"
+#include "node/ops/saver.hpp"
+#include "node/runtime.hpp"
+#include "wire/base/block.hpp"
+
+namespace lodestone::node {
+
+struct Runtime::Impl {
+  explicit Impl(const RuntimeConfig& runtime_config);
+
+  struct Periodic {
+    wire::Duration period;
+    std::function<bool()> f;
+    std::unique_ptr<Timer> timer;
+  };
+
+  RuntimeConfig config;
+  asio::io_context io{1};
+  asio::executor_work_guard<asio::io_context::executor_type> work;
+  wire::BlockPool blocks;
+  DiskDriver disk;
+  Saver saver;
+  Resolver resolver;
+  std::vector<std::unique_ptr<Periodic>> periodic;
+  asio::signal_set signals;
+  int signal_count = 0;
+  bool stopped = false;
+
+  void tick(Periodic* which);
+  void wait_signal(std::function<void(int, int)> f);
+};
+
+}  // namespace lodestone::node
