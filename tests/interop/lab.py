@@ -88,7 +88,7 @@ class Content:
         entries = files if isinstance(files, list) else [((name,), files, False)]
         listing = []
         for path, size, pad in entries:
-            data = bytes(size) if pad else rng.randbytes(size)
+            data = bytes(size) if pad else b"".join(rng.randbytes(min(1 << 20, size - at)) for at in range(0, size, 1 << 20))
             listing.append({"length": size, "path": list(path), **({"attr": "p"} if pad else {})})
             if not pad:
                 relative = Path(name, *path) if isinstance(files, list) else Path(name)
@@ -98,10 +98,11 @@ class Content:
                 target.write_bytes(data)
             else:
                 self.pads.append((Path(name, *path), data))
-            pending += data
-            while len(pending) >= piece_length:
-                pieces.append(stream(pending[:piece_length]).digest())
-                pending = pending[piece_length:]
+            stretch = pending + data if pending else data
+            whole = len(stretch) // piece_length * piece_length
+            view = memoryview(stretch)
+            pieces += [stream(view[at:at + piece_length]).digest() for at in range(0, whole, piece_length)]
+            pending = stretch[whole:]
         if pending:
             pieces.append(stream(pending).digest())
         info["pieces"] = b"".join(pieces)
