@@ -39,7 +39,7 @@ DETERMINISTIC = PURE + ("tools/sim",)
 
 PURE_STANDARD = set(
     """algorithm any array bit bitset cassert cctype cerrno charconv chrono cinttypes climits cmath compare concepts
-    cstdarg cstddef cstdint cstring deque exception expected forward_list functional initializer_list iterator limits
+    cstdarg cstddef cstdint cstdlib cstring deque exception expected forward_list functional initializer_list iterator limits
     list map memory memory_resource new numbers numeric optional queue ranges ratio set source_location span stack
     stdexcept string string_view system_error tuple type_traits typeindex typeinfo unordered_map unordered_set utility
     variant vector version assert.h stddef.h stdint.h string.h""".split()
@@ -78,7 +78,7 @@ ONLY_IN = {
     "arpa/inet.h": ("node",),
     "net/if.h": ("node",),
     "ifaddrs.h": ("node",),
-    "linux/*": ("node",),
+    "linux/*": ("node", "storage/disk"),
     "netdb.h": ("node",),
     "poll.h": ("node",),
     "sys/poll.h": ("node",),
