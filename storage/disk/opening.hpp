@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+// What Open decides (D3): looks at the resume state and at the files, and says which pieces are trusted, which must be
+// hashed and which are plainly absent, and whether somebody else's files are in the way. Changes nothing on disk except,
+// with force, what is in the way; hashes nothing.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "storage/disk/file_set.hpp"
+#include "storage/plan/resume.hpp"
+
+namespace lodestone::storage {
+
+struct Survey {
+  Trouble trouble;         // conflict, unsafe path ...; the rest is then not valid
+  wire::Bitfield have;     // over the pieces
+  wire::Bitfield check;    // disjoint from have
+  bool foreign = false;    // files hold data that no state vouches for
+  std::string foreign_path;
+  std::vector<bool> parts;           // per file: bytes go to the parts blob
+  std::vector<std::uint32_t> absent; // wanted files that do not exist yet
+  std::vector<SpilledBlock> spilled;
+};
+
+/// `wanted` has one entry a file. Sets the file set's parts as the result has them.
+[[nodiscard]] Survey survey(FileSet& files, const Manifest& manifest, const ResumeState& resume,
+                            const std::vector<bool>& wanted, bool force);
+
+}  // namespace lodestone::storage
