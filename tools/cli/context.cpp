@@ -4,13 +4,15 @@
 #include <CLI/CLI.hpp>
 #include <utility>
 
+#include "magnet/text.hpp"
+
 namespace lodestone::tools {
 
 std::string Failure::text() const {
   std::string text = subject.empty() ? cause : subject + ": " + cause;
   text += '.';
   if (!next_step.empty()) text += " " + next_step + ".";
-  return printable(text);
+  return magnet::printable(text);
 }
 
 ExitCode Context::fail(const Failure& failure) {

@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tools/cli/output.hpp"
 
-#include <utf8proc.h>
-
 #include <nlohmann/json.hpp>
 #include <ostream>
+
+#include "magnet/text.hpp"
 
 namespace lodestone::tools {
 namespace {
 
-constexpr std::string_view kReplacement = "\xEF\xBF\xBD";
+using magnet::cut_to_width;
+using magnet::printable;
+
 constexpr std::string_view kEraseLine = "\r\x1b[K";
 
 std::string_view sequence(Style style) {
@@ -27,52 +29,11 @@ std::string paint(Style style, std::string_view text) {
   return std::string(sequence(style)) + std::string(text) + "\x1b[0m";
 }
 
-bool disturbs(utf8proc_int32_t point) {
-  const bool control = (point < 0x20 && point != '\n' && point != '\t') || (point >= 0x7f && point < 0xa0);
-  const bool direction = point == 0x200e || point == 0x200f || (point >= 0x202a && point <= 0x202e) ||
-                         (point >= 0x2066 && point <= 0x2069) || point == 0x061c;
-  return control || direction;
-}
-
-/// One code point, or one byte of nonsense: its length and, when it is a code point, itself (else -1).
-std::pair<std::size_t, utf8proc_int32_t> next_point(std::string_view text) {
-  utf8proc_int32_t point = -1;
-  const auto length = utf8proc_iterate(reinterpret_cast<const utf8proc_uint8_t*>(text.data()),
-                                       static_cast<utf8proc_ssize_t>(text.size()), &point);
-  if (length <= 0) return {1, -1};
-  return {static_cast<std::size_t>(length), point};
-}
-
-/// As much of the text as fits into `columns` cells of a terminal.
-std::string_view cut_to_width(std::string_view text, std::size_t columns) {
-  std::size_t at = 0;
-  std::size_t used = 0;
-  while (at < text.size()) {
-    const auto [length, point] = next_point(text.substr(at));
-    const std::size_t width = point < 0 ? 1 : static_cast<std::size_t>(std::max(0, utf8proc_charwidth(point)));
-    if (used + width > columns) break;
-    used += width;
-    at += length;
-  }
-  return text.substr(0, at);
-}
-
 std::string dumped(const nlohmann::ordered_json& record) {
   return record.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
 }
 
 }  // namespace
-
-std::string printable(std::string_view text) {
-  std::string clean;
-  clean.reserve(text.size());
-  while (!text.empty()) {
-    const auto [length, point] = next_point(text);
-    clean += point < 0 || disturbs(point) ? kReplacement : text.substr(0, length);
-    text.remove_prefix(length);
-  }
-  return clean;
-}
 
 Output::Output(std::ostream& out, std::ostream& err, const Environment& environment)
     : out_(out),

@@ -37,7 +37,7 @@ class Output {
   [[nodiscard]] std::size_t columns() const { return columns_; }
 
   // --- stdout ---
-  /// One line of result. The text may hold what strangers wrote: it passes through printable().
+  /// One line of result. The text may hold what strangers wrote: it passes through magnet::printable().
   void line(std::string_view text);
   /// One record as one line, at once. `phase` and `progress` records are dropped with --progress none. Text that is no
   /// UTF-8 is mended, not refused.
@@ -75,9 +75,5 @@ class Output {
   std::size_t columns_;
   bool status_shown_ = false;
 };
-
-/// Control characters (C0 but newline and tab, DEL, C1) and bidirectional overrides, which could move a terminal's
-/// cursor or disguise a name, become U+FFFD; bytes that are no UTF-8 likewise.
-[[nodiscard]] std::string printable(std::string_view text);
 
 }  // namespace lodestone::tools

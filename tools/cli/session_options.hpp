@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+// From the global options of the command line to what a session wants to know. Pure.
+#pragma once
+
+#include <cstdint>
+#include <expected>
+#include <string>
+
+#include "node/session.hpp"
+#include "tools/cli/context.hpp"
+
+namespace lodestone::tools {
+
+/// Which kind of command asks; it decides what cli.md leaves to the command: the default port, whether peers are taken,
+/// whether we answer the DHT (T7) and whose identity is used (D6).
+enum class SessionRole : std::uint8_t { get, seed, node, testnet, dht };
+
+/// Fails (usage) when -4 or -6 leaves no address of --listen.
+[[nodiscard]] std::expected<node::SessionConfig, Failure> session_config(const GlobalOptions& options, SessionRole role);
+
+/// "0.0.0.0:6881: taken" and its like, with the exit code of cli.md's table and a next step.
+[[nodiscard]] Failure failure_of(const node::StartError& error);
+
+/// Why the disk stopped a torrent. `name` is the torrent's, for the case that no path is known.
+[[nodiscard]] Failure failure_of(const storage::Trouble& trouble, const std::string& name);
+
+/// The program's log goes where --log-level, -q and -v say.
+void set_up_log(const GlobalOptions& options);
+
+}  // namespace lodestone::tools
