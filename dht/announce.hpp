@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+// The second half of an announcing lookup: tell exactly the K closest nodes that gave a token, once each, and keep count
+// of who stored it (L3, L7).
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "dht/candidates.hpp"
+#include "dht/node.hpp"
+#include "dht/traversal.hpp"
+
+namespace lodestone::dht {
+
+class Announce {
+ public:
+  /// Picks the targets among those that answered.
+  Announce(const Candidates& candidates, int k, const Key& info_hash, const AnnounceSpec& spec);
+
+  /// Tags count on from the one given here, so that they cannot be mistaken for those of the search.
+  [[nodiscard]] std::optional<Ask> next(std::uint32_t tag_base);
+  /// `i` is the tag less tag_base.
+  void on_reply(std::uint32_t i);
+  void on_refused(std::uint32_t i);
+  void on_overdue(std::uint32_t i);
+  /// Everybody has been told, and has answered or will not be waited for.
+  [[nodiscard]] bool over() const;
+
+  [[nodiscard]] std::vector<NodeView> stored() const;
+  [[nodiscard]] std::uint32_t stored_count() const;
+  /// Told, but did not confirm.
+  [[nodiscard]] std::uint32_t refused_count() const;
+
+ private:
+  enum class State : std::uint8_t { untold, told, stored, refused };
+  struct Target {
+    Contact contact;
+    Duration rtt;
+    wire::ByteVector token;
+    State state = State::untold;
+  };
+  [[nodiscard]] std::uint32_t count(State s) const;
+
+  Key info_hash_;
+  AnnounceSpec spec_;
+  std::vector<Target> targets_;
+};
+
+}  // namespace lodestone::dht

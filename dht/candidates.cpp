@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "dht/candidates.hpp"
+
+#include <algorithm>
+
+namespace lodestone::dht {
+
+bool Candidates::add(const Contact& contact) { return insert({contact, true, State::fresh, {}, {}}); }
+
+bool Candidates::add_introducer(const wire::Endpoint& endpoint) {
+  return insert({{wire::NodeId{}, endpoint}, false, State::fresh, {}, {}});
+}
+
+bool Candidates::insert(Candidate&& c) {
+  if (all_.size() >= kMax || knows(c.contact.endpoint)) return false;
+  all_.push_back(std::move(c));
+  place(static_cast<Index>(all_.size() - 1));
+  return true;
+}
+
+void Candidates::place(Index i) {
+  const auto at = std::upper_bound(order_.begin(), order_.end(), i,
+                                   [&](Index a, Index b) { return before(all_[a], all_[b]); });
+  order_.insert(at, i);
+}
+
+void Candidates::answered(Index i, const wire::NodeId& id, wire::Duration rtt, wire::Bytes token) {
+  Candidate& c = all_[i];
+  // One id at two addresses is one node, or a liar: the first to answer counts.
+  const bool twin = std::any_of(all_.begin(), all_.end(), [&](const Candidate& other) {
+    return other.state == State::answered && other.contact.id == id;
+  });
+  c.state = twin ? State::failed : State::answered;
+  c.rtt = rtt;
+  if (token.size() <= kMaxTokenSize) c.token.assign(token.begin(), token.end());
+  if (c.id_known) return;
+  order_.erase(std::find(order_.begin(), order_.end(), i));
+  c.contact.id = id;
+  c.id_known = true;
+  place(i);
+}
+
+int Candidates::in_flight() const {
+  return static_cast<int>(
+      std::count_if(all_.begin(), all_.end(), [](const Candidate& c) { return c.state == State::asked; }));
+}
+
+bool Candidates::knows(const wire::Endpoint& endpoint) const {
+  return std::any_of(all_.begin(), all_.end(), [&](const Candidate& c) { return c.contact.endpoint == endpoint; });
+}
+
+bool Candidates::crowded(const Candidate& c) const {
+  if (!diverse_) return false;
+  const wire::Address prefix = c.contact.endpoint.address.diversity_prefix();
+  // One that failed holds its prefix, too: that it was left out or did not answer says nothing good about its neighbours.
+  return std::any_of(all_.begin(), all_.end(), [&](const Candidate& other) {
+    return other.state != State::fresh && &other != &c && other.contact.endpoint.address.diversity_prefix() == prefix;
+  });
+}
+
+bool Candidates::before(const Candidate& a, const Candidate& b) const {
+  if (a.id_known != b.id_known) return a.id_known;
+  return a.id_known && wire::closer(target_, a.contact.id, b.contact.id);
+}
+
+}  // namespace lodestone::dht

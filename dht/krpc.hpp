@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+// The DHT's message format (BEP 5, 32, 42 "ip", 43 "ro"). Decoding gives views into the datagram over a Document that is
+// reused, encoding writes into memory that the caller supplies (the send arena): both allocate nothing when warm.
+// Unknown keys are ignored; what is not a message is told apart from what is a bad query, because only the latter is
+// answered (S3). Nothing here knows a table, a time or an address policy.
+#pragma once
+
+#include <cstdint>
+#include <expected>
+#include <optional>
+#include <span>
+#include <string_view>
+#include <variant>
+
+#include "dht/contact.hpp"
+#include "wire/base/bencode.hpp"
+#include "wire/base/bytes.hpp"
+#include "wire/base/endpoint.hpp"
+#include "wire/base/id.hpp"
+
+namespace lodestone::dht::krpc {
+
+using wire::Bytes;
+using wire::MutableBytes;
+
+/// `other`: a method we do not know that carries a target or an info_hash, so that it can be answered like find_node (S9).
+enum class Method : std::uint8_t { ping, find_node, get_peers, announce_peer, other };
+
+/// BEP 5's error codes.
+inline constexpr int kGenericError = 201;
+inline constexpr int kServerError = 202;
+inline constexpr int kProtocolError = 203;
+inline constexpr int kMethodUnknown = 204;
+
+struct Query {
+  Method method = Method::ping;
+  wire::NodeId id;
+  wire::Key target;             // find_node's target, or the info_hash; zero for ping
+  Bytes token;                  // announce_peer
+  std::uint16_t port = 0;       // announce_peer; 0 only when implied_port
+  bool implied_port = false;
+  bool read_only = false;       // BEP 43
+  bool want_v4 = false;         // BEP 32; neither: nothing asked, the transport's family is meant
+  bool want_v6 = false;
+};
+
+struct Reply {
+  wire::NodeId id;
+  Bytes nodes;                                      // compact, any length
+  Bytes nodes6;
+  Bytes token;                                      // empty: none
+  std::optional<wire::bencode::View> values;        // a list; what is in it is unchecked
+  std::optional<wire::Endpoint> external;           // "ip": our endpoint as the sender sees it
+};
+
+struct ErrorReply {
+  std::int64_t code = 0;
+};
+
+struct Message {
+  Bytes transaction;  // verbatim, any length
+  Bytes version;      // "v"; empty: none
+  std::variant<Query, Reply, ErrorReply> body;
+};
+
+/// Why there is no Message. code 0: garbage, to be met with silence. Else a query of which at least `t` could be read.
+struct Rejected {
+  int code = 0;
+  Bytes transaction;
+  std::string_view reason;  // static text
+};
+
+class Decoder {
+ public:
+  /// The result's views are valid until the next decode() and while the datagram lives.
+  [[nodiscard]] std::expected<Message, Rejected> decode(Bytes datagram);
+
+ private:
+  wire::bencode::Document document_;
+};
+
+/// What every outgoing query has.
+struct QueryHead {
+  std::uint32_t transaction = 0;  // 4 bytes on the wire
+  const wire::NodeId& id;
+  std::string_view version;       // "v"; empty: left out
+  bool read_only = false;
+};
+
+// Each writes one datagram and returns its size; 0 when it did not fit (kQueryMax is always enough for the first three;
+// announce_peer needs its token's length on top).
+inline constexpr std::size_t kQueryMax = 192;
+[[nodiscard]] std::size_t encode_ping(MutableBytes out, const QueryHead& head);
+[[nodiscard]] std::size_t encode_find_node(MutableBytes out, const QueryHead& head, const wire::Key& target);
+[[nodiscard]] std::size_t encode_get_peers(MutableBytes out, const QueryHead& head, const wire::Key& info_hash);
+[[nodiscard]] std::size_t encode_announce_peer(MutableBytes out, const QueryHead& head, const wire::Key& info_hash,
+                                               std::uint16_t port, bool implied_port, Bytes token);
+
+/// Peers in compact form, `stride` bytes apart in memory, `size` bytes each.
+struct CompactPeers {
+  const std::uint8_t* data = nullptr;
+  std::size_t count = 0;
+  std::size_t stride = 0;
+  std::size_t size = 0;
+};
+
+/// What a reply says. What does not fit is left out from the end: values first, then nodes; the token stays.
+struct ReplyBody {
+  const wire::NodeId& id;
+  wire::Endpoint to;                         // "ip" (BEP 42)
+  std::optional<wire::Family> nodes_family;  // set: `nodes` or `nodes6` is written, even if empty
+  std::span<const Contact* const> nodes;
+  Bytes token;                               // empty: none
+  CompactPeers values;
+};
+[[nodiscard]] std::size_t encode_reply(MutableBytes out, Bytes transaction, std::string_view version,
+                                       const ReplyBody& body);
+[[nodiscard]] std::size_t encode_error(MutableBytes out, Bytes transaction, std::string_view version, int code,
+                                       std::string_view text);
+
+}  // namespace lodestone::dht::krpc

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "dht/lookup.hpp"
+
+#include <algorithm>
+#include <cassert>
+
+namespace lodestone::dht {
+
+Lookup::Lookup(const Params& params, const NodeId& own_id, const Guard& guard)
+    : params_(params), own_id_(own_id), guard_(guard), candidates_(params.target, params.diverse) {
+  assert(params.method == krpc::Method::get_peers || !params.announce);
+}
+
+void Lookup::add_local_peers(const krpc::CompactPeers& peers, const OwnAddress& own_address, Output& out) {
+  event::PeersFound found{params_.id, wire::InfoHash{params_.target.bytes()}, {}, {}};
+  for (std::size_t i = 0; i < peers.count; ++i) {
+    const auto peer = Endpoint::from_compact({peers.data + i * peers.stride, peers.size});
+    if (peer && take_peer(*peer, own_address)) found.peers.push_back(*peer);
+  }
+  if (!found.peers.empty()) out.events.emplace_back(std::move(found));
+}
+
+void Lookup::add_introducer(const Endpoint& endpoint) { candidates_.add_introducer(endpoint); }
+
+void Lookup::begin(Instant, std::span<const RoutingTable::Entry* const> closest,
+                   std::span<const Endpoint> introducers) {
+  for (const auto* entry : closest) candidates_.add(*entry);
+  for (const Endpoint& e : introducers) candidates_.add_introducer(e);
+}
+
+std::optional<Ask> Lookup::next(Instant now) {
+  if (announce_) return announce_->next(kAnnounceTags);
+  if (candidates_.in_flight() >= params_.alpha || search_over()) return std::nullopt;
+  const auto i = candidates_.take_next(params_.k, counts());
+  if (!i) return std::nullopt;
+  if (!first_packet_) first_packet_ = now;
+  ++asked_;
+  const Candidates::Candidate& c = candidates_.at(*i);
+  Ask ask;
+  ask.to = c.contact.endpoint;
+  if (c.id_known) ask.expected = c.contact.id;
+  ask.method = params_.method;
+  ask.target = params_.target;
+  ask.tag = *i;
+  return ask;
+}
+
+void Lookup::on_reply(Instant now, std::uint32_t tag, const Answer& answer, Output& out) {
+  if (tag >= kAnnounceTags) return announce_->on_reply(tag - kAnnounceTags);
+  ++answered_;
+  if (candidates_.at(tag).state == Candidates::State::overdue) --timeouts_;
+  candidates_.answered(tag, answer.from.id, answer.rtt, answer.reply.token);
+  take_nodes(answer.reply);
+  if (answer.reply.values && params_.method == krpc::Method::get_peers) {
+    take_values(now, answer, out);
+  }
+}
+
+void Lookup::on_refused(Instant, std::uint32_t tag, Output&) {
+  if (tag >= kAnnounceTags) return announce_->on_refused(tag - kAnnounceTags);
+  if (candidates_.at(tag).state == Candidates::State::overdue) --timeouts_;
+  candidates_.set_state(tag, Candidates::State::failed);
+}
+
+void Lookup::on_late(Instant, std::uint32_t tag, Lateness how, Output&) {
+  if (tag >= kAnnounceTags) {
+    if (how == Lateness::overdue) announce_->on_overdue(tag - kAnnounceTags);
+    return;
+  }
+  switch (how) {
+    case Lateness::slow: return candidates_.set_state(tag, Candidates::State::slow);
+    case Lateness::overdue: ++timeouts_; return candidates_.set_state(tag, Candidates::State::overdue);
+    case Lateness::lost: return candidates_.set_state(tag, Candidates::State::failed);
+  }
+}
+
+Traversal::Next Lookup::settle(Instant now, Output& out) {
+  if (!announce_) {
+    if (!search_over()) return Next::wait;
+    if (!params_.silent) report(now, out);
+    if (!params_.announce) return Next::over;
+    announce_.emplace(candidates_, params_.k, params_.target, *params_.announce);
+    if (!announce_->over()) return Next::ask;
+  }
+  if (!announce_->over()) return Next::wait;
+  if (!params_.silent) {
+    out.events.emplace_back(event::AnnounceDone{params_.id, wire::InfoHash{params_.target.bytes()},
+                                                announce_->stored(), announce_->refused_count()});
+  }
+  return Next::over;
+}
+
+Traversal::Outcome Lookup::outcome() const { return {answered_, announce_ ? announce_->stored_count() : 0}; }
+
+bool Lookup::search_over() const {
+  if (candidates_.search_over(params_.k, counts())) return true;
+  // Nodes that withhold their token make an announcing lookup go outward, but not without end.
+  return params_.announce && candidates_.search_over(2 * params_.k, [](const auto&) { return true; });
+}
+
+void Lookup::take_nodes(const krpc::Reply& reply) {
+  const Family family = guard_.family();
+  for_each_contact(family == Family::v4 ? reply.nodes : reply.nodes6, family, kMaxNodesPerReply, [&](const Contact& c) {
+    if (c.id != own_id_ && guard_.allows(c.endpoint)) candidates_.add(c);
+  });
+}
+
+void Lookup::take_values(Instant now, const Answer& answer, Output& out) {
+  event::PeersFound found{params_.id, wire::InfoHash{params_.target.bytes()}, answer.from.endpoint, {}};
+  const std::size_t size = Endpoint::compact_size(guard_.family());
+  for (const wire::bencode::View item : *answer.reply.values) {
+    const Bytes raw = item.string().value_or(Bytes{});
+    if (raw.size() != size) continue;
+    const Endpoint peer = *Endpoint::from_compact(raw);
+    if (take_peer(peer, answer.own_address)) found.peers.push_back(peer);
+  }
+  if (found.peers.empty()) return;
+  if (!first_value_) first_value_ = now;
+  out.events.emplace_back(std::move(found));
+}
+
+bool Lookup::take_peer(const Endpoint& peer, const OwnAddress& own_address) {
+  if (!guard_.allows_peer(peer) || is_ourselves(peer, own_address) || peers_.size() >= kMaxPeers) return false;
+  const auto at = std::lower_bound(peers_.begin(), peers_.end(), peer);
+  if (at != peers_.end() && *at == peer) return false;
+  peers_.insert(at, peer);
+  return true;
+}
+
+bool Lookup::is_ourselves(const Endpoint& peer, const OwnAddress& own_address) const {
+  // The address from outside with the announced port, or with the port of our UDP socket from outside.
+  if (own_address.is_ours(peer)) return true;
+  return params_.known_as && peer.port == params_.known_as->port && own_address.is_ours(peer.address);
+}
+
+void Lookup::report(Instant now, Output& out) const {
+  LookupStats stats;
+  stats.target = params_.target;
+  if (first_packet_) stats.duration = now - *first_packet_;
+  if (first_value_ && first_packet_) stats.first_value = *first_value_ - *first_packet_;
+  stats.asked = asked_;
+  stats.answered = answered_;
+  stats.timeouts = timeouts_;
+  stats.peers = static_cast<std::uint32_t>(peers_.size());
+  candidates_.for_each_answered([&](const Candidates::Candidate& c) {
+    stats.closest.push_back({c.contact.id, c.contact.endpoint, c.rtt, !c.token.empty()});
+    return stats.closest.size() < static_cast<std::size_t>(params_.k);
+  });
+  out.events.emplace_back(event::LookupDone{params_.id, std::move(stats)});
+}
+
+}  // namespace lodestone::dht

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+// The iterative lookup (BEP 5): find_node or get_peers towards a target, with an announce behind it if one is wanted.
+// Peers are streamed out as they come and never end the search (L1); it is over when the k closest responding nodes have
+// answered and nothing closer is outstanding (for an announce: k that gave a token).
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "dht/announce.hpp"
+#include "dht/candidates.hpp"
+#include "dht/guard.hpp"
+#include "dht/traversal.hpp"
+
+namespace lodestone::dht {
+
+class Lookup final : public Traversal {
+ public:
+  struct Params {
+    LookupId id = 0;
+    krpc::Method method = krpc::Method::find_node;  // or get_peers
+    Key target;
+    std::optional<AnnounceSpec> announce;           // get_peers only
+    std::optional<AnnounceSpec> known_as;           // what we announce for this hash, here or in another lookup (L4)
+    bool silent = false;                            // of the node's own upkeep: no events
+    int k = 8;
+    int alpha = 4;
+    bool diverse = true;                            // L8; off in a private net
+  };
+  /// `own_id` is never asked.
+  Lookup(const Params& params, const NodeId& own_id, const Guard& guard);
+
+  /// Peers that need no asking: those stored here. Streamed like others, from an empty endpoint.
+  void add_local_peers(const krpc::CompactPeers& peers, const OwnAddress& own_address, Output& out);
+
+  [[nodiscard]] const Key& target() const override { return params_.target; }
+  void begin(Instant now, std::span<const RoutingTable::Entry* const> closest,
+             std::span<const Endpoint> introducers) override;
+  void add_introducer(const Endpoint& endpoint) override;
+  [[nodiscard]] std::optional<Ask> next(Instant now) override;
+  void on_reply(Instant now, std::uint32_t tag, const Answer& answer, Output& out) override;
+  void on_refused(Instant now, std::uint32_t tag, Output& out) override;
+  void on_late(Instant now, std::uint32_t tag, Lateness how, Output& out) override;
+  [[nodiscard]] Next settle(Instant now, Output& out) override;
+  [[nodiscard]] Outcome outcome() const override;
+
+ private:
+  static constexpr std::uint32_t kAnnounceTags = 0x8000'0000;
+  static constexpr std::size_t kMaxNodesPerReply = 32;
+  static constexpr std::size_t kMaxPeers = 5'000;
+
+  /// Which of those that answered make up the k that end the search.
+  [[nodiscard]] auto counts() const {
+    return [this](const Candidates::Candidate& c) { return !params_.announce || !c.token.empty(); };
+  }
+  [[nodiscard]] bool search_over() const;
+  void take_nodes(const krpc::Reply& reply);
+  void take_values(Instant now, const Answer& answer, Output& out);
+  /// False when it is no peer for us, or known already.
+  bool take_peer(const Endpoint& peer, const OwnAddress& own_address);
+  [[nodiscard]] bool is_ourselves(const Endpoint& peer, const OwnAddress& own_address) const;
+  void report(Instant now, Output& out) const;
+
+  Params params_;
+  NodeId own_id_;
+  Guard guard_;
+  Candidates candidates_;
+  std::optional<Announce> announce_;
+  std::vector<Endpoint> peers_;  // sorted
+  std::optional<Instant> first_packet_;
+  std::optional<Instant> first_value_;
+  std::uint32_t asked_ = 0;
+  std::uint32_t answered_ = 0;
+  std::uint32_t timeouts_ = 0;
+};
+
+}  // namespace lodestone::dht

@@ -1,0 +1,356 @@
+// SPDX-License-Identifier: Apache-2.0
+// The half of the router that takes datagrams and time in, and the public face.
+#include "dht/node.hpp"
+
+#include <algorithm>
+#include <cassert>
+#include <utility>
+
+#include "dht/node_state.hpp"
+
+namespace lodestone::dht {
+namespace {
+
+constexpr std::size_t kMaxVersion = 32;
+constexpr std::size_t kMaxNamed = 32;  // contacts taken from one reply
+
+Duration uniform(Duration low, Duration high, wire::Rng& rng) {
+  return low + wire::from_seconds(wire::to_seconds(high - low) * rng.unit());
+}
+
+}  // namespace
+
+Limits Limits::client() { return {}; }
+
+Limits Limits::node() {
+  Limits l;
+  l.peers_per_hash = 2'000;
+  l.peers_total = 1'000'000;
+  l.hashes_total = 100'000;
+  l.max_outstanding = 10'000;
+  l.max_lookups = 256;
+  return l;
+}
+
+Node::State::State(Instant start, NodeConfig settings, wire::Rng generator)
+    : config(std::move(settings)), rng(generator), guard(config.family, config.policy), queries(config),
+      table(start, config.id, config.limits.k, !config.private_net), responder(start, config, rng),
+      verifier(config.limits.early_rate), bootstrap(static_cast<std::size_t>(config.limits.k)),
+      maintenance(config.limits.bucket_refresh), announcer(config.limits), latest(start) {}
+
+// --- what comes in ---
+
+void Node::State::on_query(Instant now, const Endpoint& from, Bytes transaction, const krpc::Query& query,
+                           Output& out) {
+  ++counters.queries_in;
+  if (config.read_only) return;
+  responder.answer(now, from, transaction, query, table, rng, out.datagrams, counters);
+  if (!query.read_only) meet(now, {query.id, from});
+}
+
+void Node::State::on_reply(Instant now, const Endpoint& from, const krpc::Message& message, const krpc::Reply& reply,
+                           Output& out) {
+  const auto query = queries.match(now, message.transaction, from);
+  if (!query) {
+    ++counters.stray_replies;
+    return;
+  }
+  ++counters.replies_in;
+  if (reply.external) own_address.vote(from, *reply.external);
+  const Duration rtt = now - query->sent;
+  const Contact contact{reply.id, from};
+  const bool expected = !query->expected || *query->expected == reply.id;
+  if (!expected) {
+    impostor(now, {*query->expected, from}, reply.id);
+  } else if (reply.id != config.id) {
+    heard(now, contact, rtt, out);
+  }
+
+  switch (query->purpose) {
+    case Purpose::traversal:
+      if (Traversal* traversal = find_running(query->owner)) {
+        if (expected && reply.id != config.id) {
+          traversal->on_reply(now, query->tag, {contact, rtt, reply, own_address}, out);
+        } else {
+          traversal->on_refused(now, query->tag, out);
+        }
+        pump(now, query->owner, out);
+      }
+      break;
+    case Purpose::probe:
+      // A young table follows up on what it is told; an older one has better sources.
+      if (expected && table.size() < static_cast<std::size_t>(config.limits.early_contacts)) {
+        for_each_contact(config.family == Family::v4 ? reply.nodes : reply.nodes6, config.family, kMaxNamed,
+                         [&](const Contact& named) {
+                           if (guard.allows(named.endpoint)) meet(now, named);
+                         });
+      }
+      break;
+    case Purpose::caller: {
+      event::QueryDone done{query->owner, from, true, false, reply.id, rtt, {}, reply.external, {}};
+      done.version = wire::as_text(message.version.first(std::min(message.version.size(), kMaxVersion)));
+      if (query->asks_nodes) {
+        for_each_contact(config.family == Family::v4 ? reply.nodes : reply.nodes6, config.family, kMaxNamed,
+                         [&](const Contact& named) { done.nodes.push_back({named.id, named.endpoint}); });
+      }
+      out.events.emplace_back(std::move(done));
+      break;
+    }
+  }
+  work(now, out);
+}
+
+void Node::State::on_error(Instant now, const Endpoint& from, const krpc::Message& message, Output& out) {
+  const auto query = queries.match(now, message.transaction, from);
+  if (!query) {
+    ++counters.stray_replies;
+    return;
+  }
+  ++counters.errors_in;
+  // It is alive (L6); who it is, an error does not say, so the table learns nothing new from it.
+  if (query->expected && table.find(*query->expected) != nullptr) {
+    heard(now, {*query->expected, from}, now - query->sent, out);
+  }
+  if (query->purpose == Purpose::traversal) {
+    if (Traversal* traversal = find_running(query->owner)) {
+      traversal->on_refused(now, query->tag, out);
+      pump(now, query->owner, out);
+    }
+  } else if (query->purpose == Purpose::caller) {
+    event::QueryDone done;
+    done.query = query->owner;
+    done.to = from;
+    done.answered = true;
+    done.error_reply = true;
+    done.rtt = now - query->sent;
+    out.events.emplace_back(std::move(done));
+  }
+  work(now, out);
+}
+
+void Node::State::on_late(Instant now, const RpcTable::Late& late, Output& out) {
+  const Pending& query = late.query;
+  if (late.how == Lateness::lost) {
+    ++counters.timeouts;
+    if (query.expected) lost(now, {*query.expected, query.to});
+    if (query.purpose == Purpose::probe) verifier.failed(now, query.to);
+    if (query.purpose == Purpose::caller) {
+      event::QueryDone done;
+      done.query = query.owner;
+      done.to = query.to;
+      out.events.emplace_back(std::move(done));
+    }
+  }
+  if (query.purpose != Purpose::traversal) return;
+  if (Traversal* traversal = find_running(query.owner)) {
+    traversal->on_late(now, query.tag, late.how, out);
+    pump(now, query.owner, out);
+  }
+}
+
+void Node::State::advance(Instant now, Output& out) {
+  while (const auto late = queries.next_late(now)) on_late(now, *late, out);
+  if (responder.store().next_sweep() <= now) responder.store().sweep(now);
+  work(now, out);
+}
+
+Instant Node::State::next_deadline() const {
+  if (can_start()) return latest;
+  Instant next = std::min({queries.next_deadline(), responder.store().next_sweep(), bootstrap.next_deadline(),
+                           maintenance.next_deadline(), announcer.next_deadline(table.size())});
+  // While the rpc table is full, its own deadlines are what verification waits for.
+  if (!queries.full()) next = std::min(next, verifier.next_deadline());
+  return next;
+}
+
+// --- who is out there ---
+
+void Node::State::heard(Instant now, const Contact& contact, Duration rtt, Output& out) {
+  const bool was_empty = table.empty();
+  const auto outcome = table.answered(now, contact, rtt);
+  if (!ever_answered) {
+    ever_answered = true;
+    out.events.emplace_back(event::FirstContact{contact.endpoint});
+  }
+  if (outcome != RoutingTable::Outcome::added) return;
+  if (was_empty) {
+    if (joining == 0) bootstrap.first_contact(now);
+    maintenance.wake(now);
+  }
+  announcer.table_grew(now, table.size());
+}
+
+void Node::State::meet(Instant now, const Contact& contact) {
+  if (contact.id == config.id || verifier.full() || !table.wants(contact)) return;
+  const bool early = table.size() < static_cast<std::size_t>(config.limits.early_contacts);
+  verifier.offer(now, contact, early ? now : now + uniform(config.limits.verify_min, config.limits.verify_max, rng));
+}
+
+void Node::State::lost(Instant now, const Contact& contact) {
+  if (table.failed(contact)) {
+    ++counters.evicted;
+    bootstrapped = bootstrapped && !table.empty();
+    bootstrap.table_shrank(now, table.size());
+  } else {
+    maintenance.wake(now + std::chrono::seconds(1));
+  }
+}
+
+void Node::State::impostor(Instant now, const Contact& known, const NodeId& claimed) {
+  if (table.evict(known)) {
+    ++counters.evicted;
+    bootstrapped = bootstrapped && !table.empty();
+    bootstrap.table_shrank(now, table.size());
+  }
+  // Most often a node that was started again. It is asked for its new name before that counts.
+  meet(now, {claimed, known.endpoint});
+}
+
+// --- the public face ---
+
+Node::Node(Instant now, NodeConfig config, wire::Rng rng)
+    : state_(std::make_unique<State>(now, std::move(config), rng)) {}
+Node::Node(Node&&) noexcept = default;
+Node& Node::operator=(Node&&) noexcept = default;
+Node::~Node() = default;
+
+void Node::receive(Instant now, const Endpoint& from, Bytes datagram, Output& out) {
+  State& s = *state_;
+  ++s.counters.datagrams_in;
+  if (!s.guard.allows(from)) {
+    ++s.counters.refused_source;
+    return;
+  }
+  const auto message = s.decoder.decode(datagram);
+  if (!message) {
+    ++s.counters.malformed_in;
+    if (message.error().code != 0 && !s.config.read_only) {
+      s.responder.refuse(from, message.error(), out.datagrams);
+    }
+    return;
+  }
+  if (const auto* query = std::get_if<krpc::Query>(&message->body)) {
+    s.on_query(now, from, message->transaction, *query, out);
+  } else if (const auto* reply = std::get_if<krpc::Reply>(&message->body)) {
+    s.on_reply(now, from, *message, *reply, out);
+  } else {
+    s.on_error(now, from, *message, out);
+  }
+}
+
+void Node::advance(Instant now, Output& out) { state_->advance(now, out); }
+
+Instant Node::next_deadline() const { return state_->next_deadline(); }
+
+void Node::add_introducers(Instant now, std::span<const Endpoint> introducers, Output& out) {
+  State& s = *state_;
+  for (const Endpoint& e : introducers) {
+    if (!s.guard.allows(e) || !s.bootstrap.add(now, e)) continue;
+    // The running join takes it in at once.
+    if (Traversal* join = s.find_running(s.joining)) join->add_introducer(e);
+  }
+  if (s.joining != 0) s.pump(now, s.joining, out);
+  s.work(now, out);
+}
+
+void Node::restore(Instant now, const Snapshot& saved, Output& out) {
+  State& s = *state_;
+  std::vector<SavedContact> contacts = saved.contacts;
+  std::stable_sort(contacts.begin(), contacts.end(),
+                   [](const SavedContact& a, const SavedContact& b) { return a.last_seen > b.last_seen; });
+  Instant due = now;
+  for (const SavedContact& c : contacts) {
+    if (c.id == s.config.id || !s.guard.allows(c.endpoint)) continue;
+    // A nanosecond apart: in the order of when they were last seen.
+    if (s.verifier.offer_saved(now, {c.id, c.endpoint}, due)) due += Duration{1};
+  }
+  s.work(now, out);
+}
+
+Snapshot Node::snapshot(UnixSeconds wall_now, Instant now) const {
+  Snapshot out;
+  out.id = state_->config.id;
+  out.contacts.reserve(state_->table.size());
+  state_->table.for_each([&](const RoutingTable::Entry& e) {
+    const auto silence = std::chrono::duration_cast<std::chrono::seconds>(state_->table.silence(now, e)).count();
+    out.contacts.push_back({e.id, e.endpoint, wall_now - silence});
+  });
+  return out;
+}
+
+LookupId Node::get_peers(Instant now, const InfoHash& info_hash, std::optional<AnnounceSpec> announce, Output& out) {
+  State& s = *state_;
+  const LookupId id = s.fresh_id();
+  s.enqueue(id, s.make_lookup(now, id, krpc::Method::get_peers, Key{info_hash.bytes()}, announce, out));
+  s.work(now, out);
+  return id;
+}
+
+LookupId Node::find_node(Instant now, const Key& target, Output& out) {
+  State& s = *state_;
+  const LookupId id = s.fresh_id();
+  s.enqueue(id, s.make_lookup(now, id, krpc::Method::find_node, target, std::nullopt, out));
+  s.work(now, out);
+  return id;
+}
+
+void Node::cancel(LookupId lookup) {
+  State& s = *state_;
+  if (lookup == s.joining || lookup == s.refreshing) return;
+  s.announcer.withdraw(lookup);
+  std::erase_if(s.running, [&](const State::Running& r) { return r.id == lookup; });
+  std::erase_if(s.waiting, [&](const State::Running& r) { return r.id == lookup; });
+}
+
+LookupId Node::keep_announced(Instant now, const InfoHash& info_hash, AnnounceSpec announce, Output& out) {
+  State& s = *state_;
+  const LookupId id = s.announcer.keep(now, s.fresh_id(), info_hash, announce);
+  s.work(now, out);
+  return id;
+}
+
+void Node::withdraw(const InfoHash& info_hash) {
+  if (const auto id = state_->announcer.withdraw(info_hash)) cancel(*id);
+}
+
+std::uint32_t Node::ping(Instant now, const Endpoint& to, Output& out) {
+  return state_->ask_one(now, to, krpc::Method::ping, {}, out);
+}
+
+std::uint32_t Node::find_node_at(Instant now, const Endpoint& to, const Key& target, Output& out) {
+  return state_->ask_one(now, to, krpc::Method::find_node, target, out);
+}
+
+const NodeId& Node::id() const { return state_->config.id; }
+Family Node::family() const { return state_->config.family; }
+std::size_t Node::table_size() const { return state_->table.size(); }
+bool Node::ever_answered() const { return state_->ever_answered; }
+
+std::vector<NodeView> Node::closest(const Key& target, std::size_t n) const {
+  std::vector<const RoutingTable::Entry*> entries(std::min(n, state_->table.size()));
+  const std::size_t found = state_->table.closest(target, entries, true);
+  std::vector<NodeView> out;
+  out.reserve(found);
+  for (std::size_t i = 0; i < found; ++i) {
+    out.push_back({entries[i]->id, entries[i]->endpoint, entries[i]->rtt(), false});
+  }
+  return out;
+}
+
+std::size_t Node::stored_peers(const InfoHash& info_hash) const {
+  return state_->responder.store().count(Key{info_hash.bytes()});
+}
+
+const Counters& Node::counters() const { return state_->counters; }
+
+void Node::check_invariants() const {
+  const State& s = *state_;
+  s.table.check_invariants();
+  s.queries.table().check_invariants();
+  s.responder.store().check_invariants();
+  assert(s.next_deadline() <= s.queries.next_deadline());
+  assert(s.joining == 0 || s.bootstrap.running());
+  s.table.for_each([&](const RoutingTable::Entry& e) { assert(s.guard.allows(e.endpoint)); });
+}
+
+}  // namespace lodestone::dht

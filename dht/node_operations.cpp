@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: Apache-2.0
+// The half of the router that runs operations: traversals and their waiting line, announcements, joining, upkeep.
+#include <algorithm>
+#include <array>
+#include <cassert>
+
+#include "dht/node_state.hpp"
+
+namespace lodestone::dht {
+namespace {
+
+// A lookup starts from twice k contacts: some will not answer.
+constexpr std::size_t kMaxStart = 32;
+// Joining asks more at once: introducers are often gone, and nobody is closer than anybody yet.
+constexpr int kJoinAlpha = 8;
+constexpr std::size_t kMaxLocalPeers = 500;
+
+}  // namespace
+
+LookupId Node::State::fresh_id() { return ++last_id; }
+
+Traversal* Node::State::find_running(LookupId id) {
+  const auto at = std::find_if(running.begin(), running.end(), [id](const Running& r) { return r.id == id; });
+  return at == running.end() ? nullptr : at->traversal.get();
+}
+
+void Node::State::send(Instant now, const Ask& ask, Purpose purpose, std::uint32_t owner, Output& out) {
+  Duration usual_rtt{};
+  if (ask.expected) {
+    const auto* entry = table.find(*ask.expected);
+    if (entry != nullptr && entry->endpoint == ask.to) usual_rtt = entry->rtt();
+  }
+  queries.send(now, ask, purpose, owner, usual_rtt, rng, out.datagrams);
+  ++counters.queries_out;
+}
+
+void Node::State::start(Instant now, Running&& operation, std::span<const Endpoint> introducers, Output& out) {
+  std::array<const RoutingTable::Entry*, kMaxStart> closest;
+  const auto k = static_cast<std::size_t>(config.limits.k);
+  const std::span room{closest.data(), std::min(2 * k, kMaxStart)};
+  const Key& target = operation.traversal->target();
+  std::size_t n = table.closest(target, room, true);
+  if (n < k) n = table.closest(target, room, false);
+  operation.traversal->begin(now, room.first(n), introducers);
+  table.note_lookup(now, target);
+  const LookupId id = operation.id;
+  running.push_back(std::move(operation));
+  pump(now, id, out);
+}
+
+void Node::State::pump(Instant now, LookupId id, Output& out) {
+  Traversal* traversal = find_running(id);
+  if (traversal == nullptr) return;
+  for (;;) {
+    while (!queries.full()) {
+      const auto ask = traversal->next(now);
+      if (!ask) break;
+      send(now, *ask, Purpose::traversal, id, out);
+    }
+    starved = starved || queries.full();
+    switch (traversal->settle(now, out)) {
+      case Traversal::Next::wait: return;
+      case Traversal::Next::ask:
+        if (queries.full()) return;
+        break;
+      case Traversal::Next::over: {
+        const Traversal::Outcome outcome = traversal->outcome();
+        std::erase_if(running, [id](const Running& r) { return r.id == id; });
+        return finished(now, id, outcome, out);
+      }
+    }
+  }
+}
+
+void Node::State::finished(Instant now, LookupId id, const Traversal::Outcome& outcome, Output& out) {
+  if (id == refreshing) refreshing = 0;
+  announcer.finished(now, id, outcome.stored, table.size(), rng);
+  if (id != joining) return;
+  joining = 0;
+  bootstrap.finished(now, table.size(), rng);
+  if (table.empty() || bootstrapped) return;
+  bootstrapped = true;
+  out.events.emplace_back(event::Bootstrapped{table.size()});
+  // The neighbourhood is known now; the buckets farther away get a lookup each.
+  table.mark_all_stale();
+  maintenance.wake(now);
+}
+
+bool Node::State::can_start() const {
+  if (waiting.empty() || table.empty()) return false;
+  const auto of_callers = std::count_if(running.begin(), running.end(), [](const Running& r) { return !r.internal; });
+  return static_cast<std::size_t>(of_callers) < config.limits.max_lookups;
+}
+
+void Node::State::work(Instant now, Output& out) {
+  latest = std::max(latest, now);
+  start_announcements(now, out);
+  start_waiting(now, out);
+  join(now, out);
+  keep_up(now, out);
+  verify(now, out);
+  if (starved && !queries.full()) {
+    starved = false;
+    std::vector<LookupId> ids;
+    for (const Running& r : running) ids.push_back(r.id);
+    for (const LookupId id : ids) pump(now, id, out);
+  }
+}
+
+void Node::State::start_waiting(Instant now, Output& out) {
+  while (can_start()) {
+    Running next = std::move(waiting.front());
+    waiting.erase(waiting.begin());
+    std::vector<Endpoint> introducers;
+    if (table.size() < static_cast<std::size_t>(config.limits.k)) introducers = bootstrap.batch();
+    start(now, std::move(next), introducers, out);
+  }
+}
+
+void Node::State::start_announcements(Instant now, Output& out) {
+  while (const auto round = announcer.take_due(now, table.size())) {
+    enqueue(round->id, make_lookup(now, round->id, krpc::Method::get_peers, Key{round->info_hash.bytes()}, round->spec,
+                                   out));
+  }
+}
+
+void Node::State::join(Instant now, Output& out) {
+  if (!bootstrap.due(now)) return;
+  joining = fresh_id();
+  bootstrap.started();
+  std::vector<Endpoint> introducers;
+  if (table.size() < static_cast<std::size_t>(config.limits.k)) introducers = bootstrap.batch();
+  start(now, {joining, make_silent_lookup(joining, Key{config.id.bytes()}, kJoinAlpha), true}, introducers, out);
+}
+
+void Node::State::keep_up(Instant now, Output& out) {
+  const auto work_due = maintenance.take_due(now, table, queries.table(), refreshing != 0, rng);
+  if (work_due.ask && !queries.full()) probe(now, *work_due.ask, table.random_key_near(*work_due.ask, rng), out);
+  if (!work_due.look_up) return;
+  refreshing = fresh_id();
+  start(now, {refreshing, make_silent_lookup(refreshing, *work_due.look_up, config.limits.alpha), true}, {}, out);
+}
+
+void Node::State::verify(Instant now, Output& out) {
+  while (!queries.full()) {
+    const auto contact = verifier.take_due(now);
+    if (!contact) return;
+    // The world may have moved on while it waited.
+    if (!table.wants(*contact) || queries.table().waits_for(contact->endpoint)) continue;
+    // While there is much to learn, whoever is asked is asked for our neighbours.
+    const bool early = table.size() < static_cast<std::size_t>(config.limits.early_contacts);
+    probe(now, *contact, early ? Key{config.id.bytes()} : table.random_key_near(*contact, rng), out);
+  }
+}
+
+void Node::State::probe(Instant now, const Contact& contact, const Key& target, Output& out) {
+  Ask ask;
+  ask.to = contact.endpoint;
+  ask.expected = contact.id;
+  ask.method = krpc::Method::find_node;
+  ask.target = target;
+  send(now, ask, Purpose::probe, 0, out);
+}
+
+std::unique_ptr<Lookup> Node::State::make_lookup(Instant now, LookupId id, krpc::Method method, const Key& target,
+                                                 std::optional<AnnounceSpec> announce, Output& out) {
+  Lookup::Params params;
+  params.id = id;
+  params.method = method;
+  params.target = target;
+  params.announce = announce;
+  params.known_as = announce ? announce : announcer.spec_of(InfoHash{target.bytes()});
+  params.k = config.limits.k;
+  params.alpha = config.limits.alpha;
+  params.diverse = !config.private_net;
+  auto lookup = std::make_unique<Lookup>(params, config.id, guard);
+  if (method == krpc::Method::get_peers) {
+    lookup->add_local_peers(responder.store().sample(now, target, kMaxLocalPeers, rng), own_address, out);
+  }
+  return lookup;
+}
+
+std::unique_ptr<Lookup> Node::State::make_silent_lookup(LookupId id, const Key& target, int alpha) {
+  Lookup::Params params;
+  params.id = id;
+  params.target = target;
+  params.silent = true;
+  params.k = config.limits.k;
+  params.alpha = alpha;
+  params.diverse = !config.private_net;
+  return std::make_unique<Lookup>(params, config.id, guard);
+}
+
+std::uint32_t Node::State::ask_one(Instant now, const Endpoint& to, krpc::Method method, const Key& target,
+                                   Output& out) {
+  const std::uint32_t number = ++last_query;
+  if (!guard.allows(to) || queries.full()) {
+    event::QueryDone refused;
+    refused.query = number;
+    refused.to = to;
+    out.events.emplace_back(std::move(refused));
+    return number;
+  }
+  Ask ask;
+  ask.to = to;
+  ask.method = method;
+  ask.target = target;
+  send(now, ask, Purpose::caller, number, out);
+  return number;
+}
+
+}  // namespace lodestone::dht

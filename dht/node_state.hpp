@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a Node is made of. Private to dht/node*.cpp: a router that carries facts between the units and decides nothing
+// that a unit could decide.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "dht/announcer.hpp"
+#include "dht/bootstrap.hpp"
+#include "dht/guard.hpp"
+#include "dht/krpc.hpp"
+#include "dht/lookup.hpp"
+#include "dht/maintenance.hpp"
+#include "dht/node.hpp"
+#include "dht/own_address.hpp"
+#include "dht/queries.hpp"
+#include "dht/responder.hpp"
+#include "dht/routing_table.hpp"
+#include "dht/traversal.hpp"
+#include "dht/verifier.hpp"
+
+namespace lodestone::dht {
+
+struct Node::State {
+  State(Instant start, NodeConfig settings, wire::Rng generator);
+
+  // --- what comes in (node.cpp) ---
+  void on_query(Instant now, const Endpoint& from, Bytes transaction, const krpc::Query& query, Output& out);
+  void on_reply(Instant now, const Endpoint& from, const krpc::Message& message, const krpc::Reply& reply, Output& out);
+  void on_error(Instant now, const Endpoint& from, const krpc::Message& message, Output& out);
+  void on_late(Instant now, const RpcTable::Late& late, Output& out);
+  void advance(Instant now, Output& out);
+  [[nodiscard]] Instant next_deadline() const;
+
+  // --- who is out there (node.cpp) ---
+  /// It answered us: the only way into the table.
+  void heard(Instant now, const Contact& contact, Duration rtt, Output& out);
+  /// It was named or turned up by itself: to be verified, if the table has a use for it (T2).
+  void meet(Instant now, const Contact& contact);
+  void lost(Instant now, const Contact& contact);
+  /// It answered with another id than it was known by (L6).
+  void impostor(Instant now, const Contact& known, const NodeId& claimed);
+
+  // --- operations (node_operations.cpp) ---
+  struct Running {
+    LookupId id;
+    std::unique_ptr<Traversal> traversal;
+    bool internal = false;  // upkeep: does not count against max_lookups
+  };
+  LookupId fresh_id();
+  /// In line until there is a contact and a free place.
+  void enqueue(LookupId id, std::unique_ptr<Traversal> traversal) { waiting.push_back({id, std::move(traversal)}); }
+  void start(Instant now, Running&& operation, std::span<const Endpoint> introducers, Output& out);
+  [[nodiscard]] Traversal* find_running(LookupId id);
+  /// Lets a traversal ask and close its phases; forgets it when it is over.
+  void pump(Instant now, LookupId id, Output& out);
+  void finished(Instant now, LookupId id, const Traversal::Outcome& outcome, Output& out);
+  [[nodiscard]] bool can_start() const;
+  /// Everything that is due or has become possible.
+  void work(Instant now, Output& out);
+  void start_waiting(Instant now, Output& out);
+  void start_announcements(Instant now, Output& out);
+  void join(Instant now, Output& out);
+  void keep_up(Instant now, Output& out);
+  void verify(Instant now, Output& out);
+  void probe(Instant now, const Contact& contact, const Key& target, Output& out);
+  std::unique_ptr<Lookup> make_lookup(Instant now, LookupId id, krpc::Method method, const Key& target,
+                                      std::optional<AnnounceSpec> announce, Output& out);
+  std::unique_ptr<Lookup> make_silent_lookup(LookupId id, const Key& target, int alpha);
+  std::uint32_t ask_one(Instant now, const Endpoint& to, krpc::Method method, const Key& target, Output& out);
+  void send(Instant now, const Ask& ask, Purpose purpose, std::uint32_t owner, Output& out);
+
+  NodeConfig config;
+  wire::Rng rng;
+  Guard guard;
+  krpc::Decoder decoder;
+  Queries queries;
+  RoutingTable table;
+  Responder responder;
+  Verifier verifier;
+  Bootstrap bootstrap;
+  Maintenance maintenance;
+  Announcer announcer;
+  OwnAddress own_address;
+  Counters counters;
+
+  std::vector<Running> running;
+  std::vector<Running> waiting;  // in line, first come first served
+  LookupId last_id = 0;
+  std::uint32_t last_query = 0;
+  LookupId joining = 0;     // the running bootstrap's lookup
+  LookupId refreshing = 0;  // the running bucket refresh's
+  bool ever_answered = false;
+  bool bootstrapped = false;  // said so since the table was last empty
+  bool starved = false;       // some traversal had to stop asking because the rpc table was full
+  Instant latest{};           // the last `now` that came in
+};
+
+}  // namespace lodestone::dht

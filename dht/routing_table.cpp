@@ -1,0 +1,300 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "dht/routing_table.hpp"
+
+#include <algorithm>
+#include <cassert>
+
+namespace lodestone::dht {
+namespace {
+
+constexpr std::size_t kWide[] = {128, 64, 32, 16, 8};
+constexpr std::size_t kMaxBuckets = 160;
+constexpr std::uint8_t kMaxFailures = 2;
+
+std::uint16_t to_ms(wire::Duration rtt) {
+  const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(rtt).count();
+  return static_cast<std::uint16_t>(std::clamp<std::int64_t>(ms, 1, 0xffff));
+}
+
+/// The n closest of what it is shown, in order. Compares 64 bits first; ties of those are for attackers and tests.
+class Nearest {
+ public:
+  using Entry = RoutingTable::Entry;
+  Nearest(const wire::Key& target, std::span<const Entry*> out)
+      : target_(target), prefix_(wire::load_be64(target.bytes().data())), out_(out) {}
+
+  void show(const Entry& e) {
+    if (size_ == out_.size() && !before(e, *out_[size_ - 1])) return;
+    std::size_t at = size_ < out_.size() ? size_++ : size_ - 1;
+    for (; at > 0 && before(e, *out_[at - 1]); --at) out_[at] = out_[at - 1];
+    out_[at] = &e;
+  }
+  [[nodiscard]] std::size_t size() const { return size_; }
+  [[nodiscard]] bool full() const { return size_ == out_.size(); }
+
+ private:
+  [[nodiscard]] bool before(const Entry& a, const Entry& b) const {
+    const std::uint64_t x = wire::load_be64(a.id.bytes().data()) ^ prefix_;
+    const std::uint64_t y = wire::load_be64(b.id.bytes().data()) ^ prefix_;
+    return x != y ? x < y : wire::closer(target_, a.id, b.id);
+  }
+
+  const wire::Key& target_;
+  std::uint64_t prefix_;
+  std::span<const Entry*> out_;
+  std::size_t size_ = 0;
+};
+
+}  // namespace
+
+RoutingTable::RoutingTable(wire::Instant now, const wire::NodeId& own, int k, bool diverse)
+    : start_(now), own_(own), k_(static_cast<std::size_t>(k)), diverse_(diverse), buckets_(1) {}
+
+std::uint32_t RoutingTable::stamp(wire::Instant now) const {
+  // One second ahead of the truth, so that kLongAgo is before everything.
+  const auto s = std::chrono::duration_cast<std::chrono::seconds>(now - start_).count();
+  return static_cast<std::uint32_t>(std::max<std::int64_t>(s, 0) + 1);
+}
+
+std::size_t RoutingTable::capacity(std::size_t bucket) const {
+  return bucket < std::size(kWide) ? std::max(kWide[bucket], k_) : k_;
+}
+
+std::size_t RoutingTable::bucket_of(const wire::NodeId& id) const {
+  return std::min(static_cast<std::size_t>(wire::common_prefix(own_, id)), buckets_.size() - 1);
+}
+
+RoutingTable::Entry* RoutingTable::find_mutable(const wire::NodeId& id) {
+  for (Entry& e : buckets_[bucket_of(id)].entries)
+    if (e.id == id) return &e;
+  return nullptr;
+}
+
+const RoutingTable::Entry* RoutingTable::find(const wire::NodeId& id) const {
+  return const_cast<RoutingTable*>(this)->find_mutable(id);
+}
+
+const RoutingTable::Entry* RoutingTable::find(const wire::Endpoint& endpoint) const {
+  for (const Bucket& b : buckets_)
+    for (const Entry& e : b.entries)
+      if (e.endpoint == endpoint) return &e;
+  return nullptr;
+}
+
+const RoutingTable::Entry* RoutingTable::rival(const Contact& contact) const {
+  const std::size_t home = bucket_of(contact.id);
+  const wire::Address prefix = contact.endpoint.address.diversity_prefix();
+  for (std::size_t i = 0; i < buckets_.size(); ++i) {
+    for (const Entry& e : buckets_[i].entries) {
+      if (e.id == contact.id) continue;
+      if (e.endpoint == contact.endpoint) return &e;
+      if (!diverse_) continue;
+      if (e.endpoint.address == contact.endpoint.address) return &e;
+      if (i == home && e.endpoint.address.diversity_prefix() == prefix) return &e;
+    }
+  }
+  return nullptr;
+}
+
+bool RoutingTable::wants(const Contact& contact) const {
+  if (contact.id == own_) return false;
+  if (const Entry* same = find(contact.id)) return !same->good() && same->endpoint != contact.endpoint;
+  if (const Entry* other = rival(contact)) {
+    // Somebody at the address of a contact claims another id: worth asking, for one of the two is gone.
+    return other->endpoint == contact.endpoint || !other->good();
+  }
+  const std::size_t home = bucket_of(contact.id);
+  const Bucket& b = buckets_[home];
+  return b.entries.size() < capacity(home) || home + 1 == buckets_.size() || b.spares.size() < k_;
+}
+
+RoutingTable::Outcome RoutingTable::answered(wire::Instant now, const Contact& contact, wire::Duration rtt) {
+  if (contact.id == own_) return Outcome::refused;
+  const std::uint32_t at = stamp(now);
+  if (Entry* e = find_mutable(contact.id); e != nullptr && e->endpoint == contact.endpoint) {
+    const unsigned sample = to_ms(rtt);
+    e->rtt_ms = static_cast<std::uint16_t>(e->rtt_ms == 0 ? sample : (e->rtt_ms * 7u + sample) / 8);
+    e->last_seen = at;
+    e->failures = 0;
+    return Outcome::refreshed;
+  } else if (e != nullptr) {
+    // One id at two addresses: who has been here longer stays as long as it answers.
+    if (e->good()) return Outcome::refused;
+    remove(contact.id);
+  }
+  while (const Entry* other = rival(contact)) {
+    if (other->good() && other->endpoint != contact.endpoint) return Outcome::refused;
+    remove(wire::NodeId{other->id});
+  }
+  Entry fresh;
+  static_cast<Contact&>(fresh) = contact;
+  fresh.first_seen = at;
+  fresh.last_seen = at;
+  fresh.rtt_ms = to_ms(rtt);
+  return insert(fresh);
+}
+
+RoutingTable::Outcome RoutingTable::insert(const Entry& entry) {
+  for (;;) {
+    const std::size_t home = bucket_of(entry.id);
+    Bucket& b = buckets_[home];
+    std::erase_if(b.spares, [&](const Entry& s) { return s.id == entry.id; });
+    if (b.entries.size() < capacity(home)) {
+      b.entries.push_back(entry);
+      ++size_;
+      return Outcome::added;
+    }
+    const bool own = home + 1 == buckets_.size();
+    if (own && buckets_.size() < kMaxBuckets) {
+      split();
+      // The new home may be a bucket in which the prefix is taken.
+      if (rival(entry) != nullptr) return Outcome::refused;
+      continue;
+    }
+    keep_spare(b, entry);
+    return Outcome::spare;
+  }
+}
+
+void RoutingTable::split() {
+  const std::size_t depth = buckets_.size() - 1;
+  Bucket& deeper = buckets_.emplace_back();
+  Bucket& b = buckets_[depth];
+  deeper.looked_up = b.looked_up;
+  const auto stays = [&](const Entry& e) { return static_cast<std::size_t>(wire::common_prefix(own_, e.id)) == depth; };
+  const auto middle = std::stable_partition(b.entries.begin(), b.entries.end(), stays);
+  deeper.entries.assign(middle, b.entries.end());
+  b.entries.erase(middle, b.entries.end());
+  b.entries.shrink_to_fit();
+  b.spares.clear();
+  // Narrower than its parent, it may be too full at birth. It is the own bucket now and splits in its turn; at the very
+  // bottom the latest go.
+  if (deeper.entries.size() <= capacity(depth + 1)) return;
+  if (buckets_.size() < kMaxBuckets) return split();
+  size_ -= deeper.entries.size() - capacity(depth + 1);
+  deeper.entries.resize(capacity(depth + 1));
+}
+
+void RoutingTable::keep_spare(Bucket& bucket, const Entry& entry) {
+  // Of the spares the one that answered fastest is promoted, the one heard of longest ago gives way.
+  if (bucket.spares.size() >= k_) bucket.spares.erase(bucket.spares.begin());
+  bucket.spares.push_back(entry);
+}
+
+bool RoutingTable::failed(const Contact& contact) {
+  Entry* e = find_mutable(contact.id);
+  if (e == nullptr || e->endpoint != contact.endpoint) {
+    std::erase_if(buckets_[bucket_of(contact.id)].spares, [&](const Entry& s) { return s == contact; });
+    return false;
+  }
+  if (++e->failures < kMaxFailures) return false;
+  return evict(contact);
+}
+
+bool RoutingTable::evict(const Contact& contact) {
+  const std::size_t home = bucket_of(contact.id);
+  std::erase_if(buckets_[home].spares, [&](const Entry& s) { return s == contact; });
+  const Entry* e = find(contact.id);
+  if (e == nullptr || e->endpoint != contact.endpoint) return false;
+  remove(wire::NodeId{contact.id});
+  promote(home);
+  return true;
+}
+
+void RoutingTable::remove(const wire::NodeId& id) {
+  size_ -= std::erase_if(buckets_[bucket_of(id)].entries, [&](const Entry& e) { return e.id == id; });
+}
+
+void RoutingTable::promote(std::size_t bucket) {
+  Bucket& b = buckets_[bucket];
+  while (!b.spares.empty() && b.entries.size() < capacity(bucket)) {
+    const auto best = std::min_element(b.spares.begin(), b.spares.end(),
+                                       [](const Entry& x, const Entry& y) { return x.rtt_ms < y.rtt_ms; });
+    const Entry spare = *best;
+    b.spares.erase(best);
+    if (find(spare.id) != nullptr || rival(spare) != nullptr) continue;
+    b.entries.push_back(spare);
+    ++size_;
+  }
+}
+
+std::size_t RoutingTable::closest(const wire::Key& target, std::span<const Entry*> out, bool good_only) const {
+  if (out.empty()) return 0;
+  Nearest nearest{target, out};
+  const auto scan = [&](const Bucket& b) {
+    for (const Entry& e : b.entries)
+      if (!good_only || e.good()) nearest.show(e);
+  };
+  // Seen from the target the buckets are groups in strict order of distance: the one the target falls into, then all
+  // deeper ones together, then the shallower ones one by one.
+  const std::size_t last = buckets_.size() - 1;
+  const std::size_t home = std::min(static_cast<std::size_t>(wire::common_prefix(own_, target)), last);
+  scan(buckets_[home]);
+  if (!nearest.full())
+    for (std::size_t i = home + 1; i <= last; ++i) scan(buckets_[i]);
+  for (std::size_t i = home; i-- > 0 && !nearest.full();) scan(buckets_[i]);
+  return nearest.size();
+}
+
+void RoutingTable::note_lookup(wire::Instant now, const wire::Key& target) {
+  buckets_[bucket_of(wire::NodeId{target.bytes()})].looked_up = stamp(now);
+}
+
+void RoutingTable::mark_all_stale() {
+  for (std::size_t i = 0; i < buckets_.size(); ++i)
+    if (i + 1 < buckets_.size() || buckets_.size() == 1) buckets_[i].looked_up = kLongAgo;
+}
+
+std::optional<wire::Key> RoutingTable::stale_bucket(wire::Instant now, wire::Duration age, wire::Rng& rng) const {
+  const auto oldest = std::min_element(buckets_.begin(), buckets_.end(), [](const Bucket& a, const Bucket& b) {
+    return a.looked_up < b.looked_up;
+  });
+  const bool due = oldest->looked_up == kLongAgo || std::chrono::seconds(stamp(now) - oldest->looked_up) >= age;
+  if (!due) return std::nullopt;
+  return random_key(static_cast<std::size_t>(oldest - buckets_.begin()), rng);
+}
+
+wire::Instant RoutingTable::next_due(wire::Duration age) const {
+  std::uint32_t oldest = 0xffffffff;
+  for (const Bucket& b : buckets_) {
+    oldest = std::min(oldest, b.looked_up);
+    for (const Entry& e : b.entries) oldest = std::min(oldest, e.good() ? e.last_seen : kLongAgo);
+  }
+  if (oldest == kLongAgo) return start_;
+  return start_ + std::chrono::seconds(oldest) + age;
+}
+
+wire::Key RoutingTable::random_key_near(const Contact& contact, wire::Rng& rng) const {
+  return random_key(bucket_of(contact.id), rng);
+}
+
+wire::Key RoutingTable::random_key(std::size_t bucket, wire::Rng& rng) const {
+  auto key = rng.id<wire::Key>();
+  // Our own prefix of `bucket` bits; then, unless it is the own bucket, the other bit.
+  const auto set_bit = [&](std::size_t i, bool v) {
+    const auto mask = static_cast<std::uint8_t>(0x80 >> (i % 8));
+    auto& byte = key.bytes()[i / 8];
+    byte = static_cast<std::uint8_t>(v ? byte | mask : byte & ~mask);
+  };
+  const auto own_bit = [&](std::size_t i) { return (own_.bytes()[i / 8] >> (7 - i % 8) & 1) != 0; };
+  for (std::size_t i = 0; i < bucket; ++i) set_bit(i, own_bit(i));
+  if (bucket + 1 < buckets_.size()) set_bit(bucket, !own_bit(bucket));
+  return key;
+}
+
+void RoutingTable::check_invariants() const {
+  std::size_t n = 0;
+  for (std::size_t i = 0; i < buckets_.size(); ++i) {
+    const Bucket& b = buckets_[i];
+    assert(b.entries.size() <= capacity(i) && b.spares.size() <= k_);
+    for (const Entry& e : b.entries) {
+      assert(e.id != own_ && bucket_of(e.id) == i && e.failures < kMaxFailures);
+      assert(find(e.id) == &e && rival(e) == nullptr);
+    }
+    n += b.entries.size();
+  }
+  assert(n == size_);
+  (void)n;
+}
+
+}  // namespace lodestone::dht

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+// An operation that asks many nodes, one after the other: lookups, bucket refreshes and the join are all of this kind
+// (sampling will be). A traversal decides whom to ask and when it is over; it never sends. The node calls
+//   begin - then, after every event, next() until it has nothing to ask, and settle() -
+// and brings what becomes of each query back by the tag that the traversal gave it: at most one of on_reply / on_refused,
+// and before it any of the steps of lateness. Nothing comes back for a tag after `lost`, on_reply or on_refused.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+
+#include "dht/krpc.hpp"
+#include "dht/node.hpp"
+#include "dht/own_address.hpp"
+#include "dht/routing_table.hpp"
+#include "dht/rpc_table.hpp"
+
+namespace lodestone::dht {
+
+/// One query that a traversal wants sent.
+struct Ask {
+  Endpoint to;
+  std::optional<NodeId> expected;  // nullopt: an introducer, whoever answers
+  krpc::Method method = krpc::Method::find_node;
+  Key target;
+  std::uint32_t tag = 0;
+  Bytes token;  // announce_peer; valid until the next call
+  std::uint16_t port = 0;
+  bool implied_port = false;
+};
+
+struct Answer {
+  const Contact& from;  // with the id of the reply, which is the expected one if one was expected
+  Duration rtt;
+  const krpc::Reply& reply;
+  const OwnAddress& own_address;
+};
+
+class Traversal {
+ public:
+  enum class Next : std::uint8_t { wait, ask, over };
+  /// What whoever started it wants to know at the end.
+  struct Outcome {
+    std::uint32_t answered = 0;
+    std::uint32_t stored = 0;
+  };
+
+  virtual ~Traversal() = default;
+  [[nodiscard]] virtual const Key& target() const = 0;
+  /// Where to start: the closest contacts of the table, and introducers if those are too few.
+  virtual void begin(Instant now, std::span<const RoutingTable::Entry* const> closest,
+                     std::span<const Endpoint> introducers) = 0;
+  /// One more to start from, while it runs.
+  virtual void add_introducer(const Endpoint& endpoint) = 0;
+  /// The next query to send now, or nullopt. The caller sends what it gets.
+  [[nodiscard]] virtual std::optional<Ask> next(Instant now) = 0;
+  virtual void on_reply(Instant now, std::uint32_t tag, const Answer& answer, Output& out) = 0;
+  /// It is alive but of no use here: an error reply, or another id than expected (L6).
+  virtual void on_refused(Instant now, std::uint32_t tag, Output& out) = 0;
+  virtual void on_late(Instant now, std::uint32_t tag, Lateness how, Output& out) = 0;
+  /// Closes the phases that are over and appends their events. ask: a new phase has queries to send; over: forget it.
+  [[nodiscard]] virtual Next settle(Instant now, Output& out) = 0;
+  [[nodiscard]] virtual Outcome outcome() const = 0;
+};
+
+}  // namespace lodestone::dht

@@ -1,0 +1,349 @@
+// SPDX-License-Identifier: Apache-2.0
+// Whole nodes against each other: joining, announcing, finding, restarting.
+#include <catch2/catch.hpp>
+
+#include <algorithm>
+#include <set>
+
+#include "dht/node.hpp"
+#include "tests/support/dht_network.hpp"
+
+using namespace lodestone;
+using namespace lodestone::test;
+using dht::event::AnnounceDone;
+using dht::event::Bootstrapped;
+using dht::event::FirstContact;
+using dht::event::LookupDone;
+using dht::event::PeersFound;
+
+namespace {
+
+/// `n` hosts that know host 0 and nobody else, started together.
+void join_all(DhtNetwork& net, std::size_t n) {
+  for (std::size_t i = 0; i < n; ++i) net.add();
+  for (std::size_t i = 1; i < n; ++i) net.introduce(i, 0);
+}
+
+std::vector<wire::Endpoint> peers_found(const DhtHost& host) {
+  std::vector<wire::Endpoint> out;
+  for (const auto& e : host.all<PeersFound>()) out.insert(out.end(), e.peers.begin(), e.peers.end());
+  return out;
+}
+
+dht::LookupId find_peers(DhtNetwork& net, std::size_t i, const wire::InfoHash& hash,
+                         std::optional<dht::AnnounceSpec> announce = std::nullopt) {
+  return net.call(i, [&](dht::Node& n, dht::Output& out) { return n.get_peers(net.now(), hash, announce, out); });
+}
+
+dht::LookupId keep(DhtNetwork& net, std::size_t i, const wire::InfoHash& hash, std::uint16_t port) {
+  return net.call(i, [&](dht::Node& n, dht::Output& out) {
+    return n.keep_announced(net.now(), hash, {port, false}, out);
+  });
+}
+
+}  // namespace
+
+TEST_CASE("T9 nodes that know one introducer find each other in networks of any size") {
+  const std::size_t n = GENERATE(2u, 3u, 5u, 30u);
+  const wire::Family family = GENERATE(wire::Family::v4, wire::Family::v6);
+  DhtNetwork net{n, family};
+  join_all(net, n);
+  net.run_for(15s);
+  for (std::size_t i = 0; i < n; ++i) {
+    INFO("host " << i << " of " << n);
+    CHECK(net.node(i).table_size() >= std::min<std::size_t>(n - 1, 8));
+    CHECK(net.host(i).count<FirstContact>() == 1);
+    CHECK(net.host(i).count<Bootstrapped>() == 1);
+    net.node(i).check_invariants();
+  }
+}
+
+TEST_CASE("T9 a join begins within a few seconds of an introducer that comes up late, and never gives up") {
+  DhtNetwork net;
+  join_all(net, 2);
+  net.host(0).up = false;
+  const wire::Duration late = GENERATE(7s, 30min, 26h);
+  net.run_for(late);
+  CHECK_FALSE(net.node(1).ever_answered());
+  net.host(0).up = true;
+  const auto sent_before = net.host(1).sent;
+  const wire::Duration patience = late < 1min ? wire::Duration{20s} : wire::Duration{10min};
+  REQUIRE(net.run_until(patience, [&] { return net.node(1).table_size() == 1 && net.node(0).table_size() == 1; }));
+  CHECK(sent_before < 60 + static_cast<std::uint64_t>(late / 1min));
+}
+
+TEST_CASE("an announced peer is found by everybody") {
+  const std::size_t n = GENERATE(2u, 3u, 5u, 30u);
+  const wire::Family family = GENERATE(wire::Family::v4, wire::Family::v6);
+  DhtNetwork net{n + 100, family};
+  join_all(net, n);
+  net.run_for(10s);
+  const auto hash = net.rng().id<wire::InfoHash>();
+  find_peers(net, 1, hash, dht::AnnounceSpec{7000, false});
+  net.run_for(5s);
+  const auto done = net.host(1).all<AnnounceDone>();
+  REQUIRE(done.size() == 1);
+  CHECK(done[0].stored.size() == std::min<std::size_t>(n - 1, 8));
+  CHECK(done[0].refused == 0);
+  for (std::size_t i = 0; i < n; ++i) {
+    if (i == 1) continue;
+    net.host(i).events.clear();
+    find_peers(net, i, hash);
+    net.run_for(5s);
+    INFO("host " << i << " of " << n);
+    CHECK(peers_found(net.host(i)) == std::vector{wire::Endpoint{net.endpoint(1).address, 7000}});
+    CHECK(net.host(i).count<LookupDone>() == 1);
+  }
+}
+
+TEST_CASE("L3 announces to exactly the K closest") {
+  DhtNetwork net{7};
+  join_all(net, 60);
+  net.run_for(30s);
+  const auto hash = net.rng().id<wire::InfoHash>();
+  find_peers(net, 1, hash, dht::AnnounceSpec{7000, false});
+  net.run_for(5s);
+  std::vector<std::size_t> order;
+  for (std::size_t i = 0; i < net.size(); ++i)
+    if (i != 1) order.push_back(i);
+  std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
+    return wire::closer(hash, net.node(a).id(), net.node(b).id());
+  });
+  for (std::size_t rank = 0; rank < order.size(); ++rank) {
+    INFO("rank " << rank);
+    CHECK(net.node(order[rank]).stored_peers(hash) == (rank < 8 ? 1u : 0u));
+  }
+}
+
+TEST_CASE("L3 a hash kept announced before the DHT is up is announced as soon as the first node answers") {
+  DhtNetwork net{8};
+  join_all(net, 3);
+  const auto hash = net.rng().id<wire::InfoHash>();
+  net.add();
+  const auto id = keep(net, 3, hash, 7000);
+  net.run_for(1min);
+  CHECK(net.host(3).events.empty());
+  net.introduce(3, 0);
+  REQUIRE(net.run_until(2s, [&] { return net.host(3).count<AnnounceDone>() == 1; }));
+  CHECK(net.host(3).all<AnnounceDone>()[0].lookup == id);
+  CHECK(net.host(3).all<AnnounceDone>()[0].stored.size() >= 1);
+}
+
+TEST_CASE("L3 is announced again early, a bounded number of times, when the network grows around it") {
+  DhtNetwork net{9};
+  join_all(net, 2);
+  net.run_for(5s);
+  const auto hash = net.rng().id<wire::InfoHash>();
+  keep(net, 1, hash, 7000);
+  net.run_for(2s);
+  CHECK(net.host(1).count<AnnounceDone>() == 1);
+  for (int i = 0; i < 20; ++i) net.introduce(net.add(), 0);
+  net.run_for(40s);
+  const auto rounds = net.host(1).count<AnnounceDone>();
+  CHECK(rounds >= 2);
+  CHECK(rounds <= 6);
+  net.add();
+  net.introduce(net.size() - 1, 5);
+  net.run_for(3s);
+  find_peers(net, net.size() - 1, hash);
+  net.run_for(3s);
+  CHECK(peers_found(net.host(net.size() - 1)) == std::vector{wire::Endpoint{net.endpoint(1).address, 7000}});
+  net.run_for(10min);
+  CHECK(net.host(1).count<AnnounceDone>() == rounds);
+}
+
+TEST_CASE("L3 is announced again every 15 to 25 minutes until withdrawn") {
+  DhtNetwork net{10};
+  join_all(net, 12);
+  net.run_for(20s);
+  const auto hash = net.rng().id<wire::InfoHash>();
+  keep(net, 1, hash, 7000);
+  std::vector<wire::Instant> at;
+  for (int round = 0; round < 6; ++round) {
+    net.host(1).events.clear();
+    REQUIRE(net.run_until(26min, [&] { return net.host(1).count<AnnounceDone>() == 1; }));
+    CHECK(net.host(1).all<AnnounceDone>()[0].stored.size() == 8);
+    at.push_back(net.now());
+  }
+  std::set<wire::Duration> gaps;
+  for (std::size_t i = 1; i < at.size(); ++i) {
+    CHECK(at[i] - at[i - 1] >= 15min);
+    CHECK(at[i] - at[i - 1] <= 25min + 2s);
+    gaps.insert(at[i] - at[i - 1]);
+  }
+  CHECK(gaps.size() == at.size() - 1);  // jitter
+  net.host(1).events.clear();
+  net.call(1, [&](dht::Node& n, dht::Output&) { n.withdraw(hash); });
+  net.run_for(1h);
+  CHECK(net.host(1).count<AnnounceDone>() == 0);
+  for (std::size_t i = 0; i < net.size(); ++i) CHECK(net.node(i).stored_peers(hash) == 0);  // S2: expired
+}
+
+TEST_CASE("L7 a lookup asks each node once and stops at the closest") {
+  DhtNetwork net{11};
+  join_all(net, 100);
+  net.run_for(1min);
+  std::map<wire::Endpoint, int> asked;
+  for (int round = 0; round < 10; ++round) {
+    asked.clear();
+    const auto before = net.node(1).counters().queries_out;
+    net.filter = [&](const wire::Endpoint& from, const wire::Endpoint& to, wire::Bytes payload) {
+      const std::string_view text = wire::as_text(payload);
+      if (from == net.endpoint(1) && text.find("9:get_peers") != std::string_view::npos) ++asked[to];
+      return true;
+    };
+    net.host(1).events.clear();
+    find_peers(net, 1, net.rng().id<wire::InfoHash>());
+    REQUIRE(net.run_until(5s, [&] { return net.host(1).count<LookupDone>() == 1; }));
+    const auto stats = net.host(1).all<LookupDone>()[0].stats;
+    CHECK(stats.answered == stats.asked);
+    CHECK(stats.timeouts == 0);
+    CHECK(stats.closest.size() == 8);
+    CHECK(stats.asked >= 8);
+    CHECK(stats.asked <= 24);
+    CHECK(net.node(1).counters().queries_out - before >= stats.asked);
+    CHECK(asked.size() == stats.asked);
+    for (const auto& [to, times] : asked) CHECK(times == 1);
+  }
+}
+
+TEST_CASE("a restart from a snapshot needs no introducer") {
+  DhtNetwork net{12};
+  join_all(net, 30);
+  net.run_for(1min);
+  auto config = net.config();
+  config.id = net.node(5).id();
+  const dht::Snapshot saved = net.node(5).snapshot(1'700'000'000, net.now());
+  REQUIRE(saved.contacts.size() >= 8);
+  CHECK(saved.id == config.id);
+  net.restart(5, config);
+  net.call(5, [&](dht::Node& n, dht::Output& out) { n.restore(net.now(), saved, out); });
+  const auto hash = net.rng().id<wire::InfoHash>();
+  find_peers(net, 5, hash);
+  REQUIRE(net.run_until(1s, [&] { return net.host(5).count<LookupDone>() == 1; }));
+  net.run_for(2s);
+  CHECK(net.node(5).table_size() * 100 >= saved.contacts.size() * 95);
+  CHECK(net.host(5).count<Bootstrapped>() == 1);
+}
+
+TEST_CASE("a lookup that was started before there is any contact runs at the first one") {
+  DhtNetwork net{13};
+  join_all(net, 5);
+  net.run_for(10s);
+  const auto hash = net.rng().id<wire::InfoHash>();
+  find_peers(net, 1, hash, dht::AnnounceSpec{7000, false});
+  net.run_for(2s);
+  const auto late = net.add();
+  find_peers(net, late, hash);
+  net.run_for(1min);
+  CHECK(net.host(late).events.empty());
+  net.introduce(late, 0);
+  REQUIRE(net.run_until(200ms, [&] { return net.host(late).count<PeersFound>() >= 1; }));
+  CHECK(net.host(late).count<FirstContact>() == 1);
+}
+
+TEST_CASE("a node that was started again under another id is found again quickly") {
+  DhtNetwork net{14};
+  join_all(net, 4);
+  net.run_for(10s);
+  net.restart(2, net.config());
+  net.introduce(2, 0);
+  net.run_for(5s);
+  for (const std::size_t i : {0u, 1u, 3u}) {
+    const auto found = net.node(i).closest(wire::Key{net.node(2).id().bytes()}, 1);
+    REQUIRE(found.size() == 1);
+    CHECK(found[0].id == net.node(2).id());
+  }
+}
+
+TEST_CASE("T3 a node that is gone leaves the tables after two failures") {
+  DhtNetwork net{15};
+  join_all(net, 6);
+  net.run_for(10s);
+  for (std::size_t i = 0; i < 5; ++i) CHECK(net.node(i).table_size() == 5);
+  net.host(5).up = false;
+  net.run_for(20min);
+  for (std::size_t i = 0; i < 5; ++i) {
+    CHECK(net.node(i).table_size() == 4);
+    CHECK(net.node(i).counters().evicted == 1);
+  }
+}
+
+TEST_CASE("T2 only nodes that answered a query of ours enter the table") {
+  DhtNetwork net{16};
+  join_all(net, 2);
+  net.run_for(5s);
+  // Somebody queries from an address at which nobody answers.
+  const wire::Endpoint ghost{wire::Address::v4(11, 200, 0, 1), 9000};
+  const std::string query = "d1:ad2:id20:" + std::string(20, 'g') + "e1:q4:ping1:t2:aa1:y1:qe";
+  net.send_raw(ghost, 0, wire::as_bytes(query));
+  net.run_for(1min);
+  CHECK(net.node(0).table_size() == 1);
+}
+
+TEST_CASE("T7 a read-only node is not stored, answers nobody, and still finds and announces") {
+  DhtNetwork net{17};
+  join_all(net, 4);
+  net.run_for(10s);
+  auto config = net.config();
+  config.read_only = true;
+  const auto ro = net.add(config);
+  net.introduce(ro, 0);
+  net.run_for(10s);
+  CHECK(net.node(ro).table_size() == 4);
+  const auto hash = net.rng().id<wire::InfoHash>();
+  find_peers(net, ro, hash, dht::AnnounceSpec{7000, false});
+  net.run_for(3s);
+  REQUIRE(net.host(ro).count<AnnounceDone>() == 1);
+  CHECK(net.host(ro).all<AnnounceDone>()[0].stored.size() == 4);
+  for (std::size_t i = 0; i < 4; ++i) {
+    CHECK(net.node(i).table_size() == 3);
+    CHECK(net.node(i).counters().timeouts == 0);  // nor pinged
+  }
+  const auto number = net.call(0, [&](dht::Node& n, dht::Output& out) { return n.ping(net.now(), net.endpoint(ro), out); });
+  net.run_for(11s);
+  const auto done = net.host(0).all<dht::event::QueryDone>();
+  REQUIRE(done.size() == 1);
+  CHECK(done[0].query == number);
+  CHECK_FALSE(done[0].answered);
+}
+
+TEST_CASE("in a network of two, either side finds what the other announced") {
+  DhtNetwork net{18};
+  join_all(net, 2);
+  net.run_for(3s);
+  const auto hash = net.rng().id<wire::InfoHash>();
+  keep(net, 0, hash, 7000);
+  net.run_for(2s);
+  CHECK(net.node(1).stored_peers(hash) == 1);
+  // Node 1 holds the peer itself, and says so at once.
+  find_peers(net, 1, hash);
+  const auto local = net.host(1).all<PeersFound>();
+  REQUIRE(local.size() == 1);
+  CHECK(local[0].from == wire::Endpoint{});
+  CHECK(local[0].peers == std::vector{wire::Endpoint{net.endpoint(0).address, 7000}});
+  net.run_for(2s);
+  CHECK(net.host(1).count<PeersFound>() == 1);  // L4: once
+  CHECK(net.host(1).count<LookupDone>() == 1);
+}
+
+TEST_CASE("ping and find_node to one address report what came back") {
+  DhtNetwork net{19};
+  join_all(net, 3);
+  net.run_for(5s);
+  const auto a = net.call(1, [&](dht::Node& n, dht::Output& out) { return n.ping(net.now(), net.endpoint(2), out); });
+  const auto b = net.call(1, [&](dht::Node& n, dht::Output& out) {
+    return n.find_node_at(net.now(), net.endpoint(2), wire::Key{}, out);
+  });
+  net.run_for(1s);
+  const auto done = net.host(1).all<dht::event::QueryDone>();
+  REQUIRE(done.size() == 2);
+  CHECK(done[0].query == a);
+  CHECK(done[0].answered);
+  CHECK(done[0].id == net.node(2).id());
+  CHECK(done[0].rtt == 2 * net.latency);
+  CHECK(done[0].version == "LD");
+  CHECK(done[0].external == net.endpoint(1));
+  CHECK(done[1].query == b);
+  CHECK(done[1].nodes.size() == 2);
+}
