@@ -280,7 +280,7 @@ Snapshot Node::snapshot(UnixSeconds wall_now, Instant now) const {
 
 LookupId Node::get_peers(Instant now, const InfoHash& info_hash, std::optional<AnnounceSpec> announce, Output& out) {
   State& s = *state_;
-  const LookupId id = s.fresh_id();
+  const LookupId id = ++s.last_id;
   s.enqueue(id, s.make_lookup(now, id, krpc::Method::get_peers, Key{info_hash.bytes()}, announce, out));
   s.work(now, out);
   return id;
@@ -288,7 +288,7 @@ LookupId Node::get_peers(Instant now, const InfoHash& info_hash, std::optional<A
 
 LookupId Node::find_node(Instant now, const Key& target, Output& out) {
   State& s = *state_;
-  const LookupId id = s.fresh_id();
+  const LookupId id = ++s.last_id;
   s.enqueue(id, s.make_lookup(now, id, krpc::Method::find_node, target, std::nullopt, out));
   s.work(now, out);
   return id;
@@ -296,7 +296,7 @@ LookupId Node::find_node(Instant now, const Key& target, Output& out) {
 
 void Node::cancel(LookupId lookup) {
   State& s = *state_;
-  if (lookup == s.joining || lookup == s.refreshing) return;
+  if (lookup == 0) return;
   s.announcer.withdraw(lookup);
   std::erase_if(s.running, [&](const State::Running& r) { return r.id == lookup; });
   std::erase_if(s.waiting, [&](const State::Running& r) { return r.id == lookup; });
@@ -304,7 +304,7 @@ void Node::cancel(LookupId lookup) {
 
 LookupId Node::keep_announced(Instant now, const InfoHash& info_hash, AnnounceSpec announce, Output& out) {
   State& s = *state_;
-  const LookupId id = s.announcer.keep(now, s.fresh_id(), info_hash, announce);
+  const LookupId id = s.announcer.keep(now, ++s.last_id, info_hash, announce);
   s.work(now, out);
   return id;
 }

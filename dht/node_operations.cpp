@@ -17,10 +17,8 @@ constexpr std::size_t kMaxLocalPeers = 500;
 
 }  // namespace
 
-LookupId Node::State::fresh_id() { return ++last_id; }
-
-Traversal* Node::State::find_running(LookupId id) {
-  const auto at = std::find_if(running.begin(), running.end(), [id](const Running& r) { return r.id == id; });
+Traversal* Node::State::find_running(Run run) {
+  const auto at = std::find_if(running.begin(), running.end(), [run](const Running& r) { return r.run == run; });
   return at == running.end() ? nullptr : at->traversal.get();
 }
 
@@ -43,19 +41,19 @@ void Node::State::start(Instant now, Running&& operation, std::span<const Endpoi
   if (n < k) n = table.closest(target, room, false);
   operation.traversal->begin(now, room.first(n), introducers);
   table.note_lookup(now, target);
-  const LookupId id = operation.id;
+  const Run run = operation.run;
   running.push_back(std::move(operation));
-  pump(now, id, out);
+  pump(now, run, out);
 }
 
-void Node::State::pump(Instant now, LookupId id, Output& out) {
-  Traversal* traversal = find_running(id);
+void Node::State::pump(Instant now, Run run, Output& out) {
+  Traversal* traversal = find_running(run);
   if (traversal == nullptr) return;
   for (;;) {
     while (!queries.full()) {
       const auto ask = traversal->next(now);
       if (!ask) break;
-      send(now, *ask, Purpose::traversal, id, out);
+      send(now, *ask, Purpose::traversal, run, out);
     }
     starved = starved || queries.full();
     switch (traversal->settle(now, out)) {
@@ -65,17 +63,19 @@ void Node::State::pump(Instant now, LookupId id, Output& out) {
         break;
       case Traversal::Next::over: {
         const Traversal::Outcome outcome = traversal->outcome();
-        std::erase_if(running, [id](const Running& r) { return r.id == id; });
-        return finished(now, id, outcome, out);
+        const auto at = std::find_if(running.begin(), running.end(), [run](const Running& r) { return r.run == run; });
+        const LookupId id = at->id;
+        running.erase(at);
+        return finished(now, run, id, outcome, out);
       }
     }
   }
 }
 
-void Node::State::finished(Instant now, LookupId id, const Traversal::Outcome& outcome, Output& out) {
-  if (id == refreshing) refreshing = 0;
-  announcer.finished(now, id, outcome.stored, table.size(), rng);
-  if (id != joining) return;
+void Node::State::finished(Instant now, Run run, LookupId id, const Traversal::Outcome& outcome, Output& out) {
+  if (run == refreshing) refreshing = 0;
+  if (id != 0) announcer.finished(now, id, outcome.stored, table.size(), rng);
+  if (run != joining) return;
   joining = 0;
   bootstrap.finished(now, table.size(), rng);
   if (table.empty() || bootstrapped) return;
@@ -88,7 +88,7 @@ void Node::State::finished(Instant now, LookupId id, const Traversal::Outcome& o
 
 bool Node::State::can_start() const {
   if (waiting.empty() || table.empty()) return false;
-  const auto of_callers = std::count_if(running.begin(), running.end(), [](const Running& r) { return !r.internal; });
+  const auto of_callers = std::count_if(running.begin(), running.end(), [](const Running& r) { return r.id != 0; });
   return static_cast<std::size_t>(of_callers) < config.limits.max_lookups;
 }
 
@@ -101,9 +101,9 @@ void Node::State::work(Instant now, Output& out) {
   verify(now, out);
   if (starved && !queries.full()) {
     starved = false;
-    std::vector<LookupId> ids;
-    for (const Running& r : running) ids.push_back(r.id);
-    for (const LookupId id : ids) pump(now, id, out);
+    std::vector<Run> runs;
+    for (const Running& r : running) runs.push_back(r.run);
+    for (const Run run : runs) pump(now, run, out);
   }
 }
 
@@ -126,19 +126,19 @@ void Node::State::start_announcements(Instant now, Output& out) {
 
 void Node::State::join(Instant now, Output& out) {
   if (!bootstrap.due(now)) return;
-  joining = fresh_id();
+  joining = ++last_run;
   bootstrap.started();
   std::vector<Endpoint> introducers;
   if (table.size() < static_cast<std::size_t>(config.limits.k)) introducers = bootstrap.batch();
-  start(now, {joining, make_silent_lookup(joining, Key{config.id.bytes()}, kJoinAlpha), true}, introducers, out);
+  start(now, {joining, 0, make_silent_lookup(Key{config.id.bytes()}, kJoinAlpha)}, introducers, out);
 }
 
 void Node::State::keep_up(Instant now, Output& out) {
   const auto work_due = maintenance.take_due(now, table, queries.table(), refreshing != 0, rng);
   if (work_due.ask && !queries.full()) probe(now, *work_due.ask, table.random_key_near(*work_due.ask, rng), out);
   if (!work_due.look_up) return;
-  refreshing = fresh_id();
-  start(now, {refreshing, make_silent_lookup(refreshing, *work_due.look_up, config.limits.alpha), true}, {}, out);
+  refreshing = ++last_run;
+  start(now, {refreshing, 0, make_silent_lookup(*work_due.look_up, config.limits.alpha)}, {}, out);
 }
 
 void Node::State::verify(Instant now, Output& out) {
@@ -180,9 +180,8 @@ std::unique_ptr<Lookup> Node::State::make_lookup(Instant now, LookupId id, krpc:
   return lookup;
 }
 
-std::unique_ptr<Lookup> Node::State::make_silent_lookup(LookupId id, const Key& target, int alpha) {
+std::unique_ptr<Lookup> Node::State::make_silent_lookup(const Key& target, int alpha) {
   Lookup::Params params;
-  params.id = id;
   params.target = target;
   params.silent = true;
   params.k = config.limits.k;

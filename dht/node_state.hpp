@@ -44,19 +44,23 @@ struct Node::State {
   void impostor(Instant now, const Contact& known, const NodeId& claimed);
 
   // --- operations (node_operations.cpp) ---
+  /// Names one run of one traversal and is never used again, so that a reply to an earlier round of an announcement,
+  /// whose LookupId stays the same, does not reach the next one.
+  using Run = std::uint32_t;
   struct Running {
-    LookupId id;
+    Run run;
+    LookupId id;  // what the caller knows it by; 0: upkeep, does not count against max_lookups
     std::unique_ptr<Traversal> traversal;
-    bool internal = false;  // upkeep: does not count against max_lookups
   };
-  LookupId fresh_id();
   /// In line until there is a contact and a free place.
-  void enqueue(LookupId id, std::unique_ptr<Traversal> traversal) { waiting.push_back({id, std::move(traversal)}); }
+  void enqueue(LookupId id, std::unique_ptr<Traversal> traversal) {
+    waiting.push_back({++last_run, id, std::move(traversal)});
+  }
   void start(Instant now, Running&& operation, std::span<const Endpoint> introducers, Output& out);
-  [[nodiscard]] Traversal* find_running(LookupId id);
+  [[nodiscard]] Traversal* find_running(Run run);
   /// Lets a traversal ask and close its phases; forgets it when it is over.
-  void pump(Instant now, LookupId id, Output& out);
-  void finished(Instant now, LookupId id, const Traversal::Outcome& outcome, Output& out);
+  void pump(Instant now, Run run, Output& out);
+  void finished(Instant now, Run run, LookupId id, const Traversal::Outcome& outcome, Output& out);
   [[nodiscard]] bool can_start() const;
   /// Everything that is due or has become possible.
   void work(Instant now, Output& out);
@@ -68,7 +72,7 @@ struct Node::State {
   void probe(Instant now, const Contact& contact, const Key& target, Output& out);
   std::unique_ptr<Lookup> make_lookup(Instant now, LookupId id, krpc::Method method, const Key& target,
                                       std::optional<AnnounceSpec> announce, Output& out);
-  std::unique_ptr<Lookup> make_silent_lookup(LookupId id, const Key& target, int alpha);
+  std::unique_ptr<Lookup> make_silent_lookup(const Key& target, int alpha);
   std::uint32_t ask_one(Instant now, const Endpoint& to, krpc::Method method, const Key& target, Output& out);
   void send(Instant now, const Ask& ask, Purpose purpose, std::uint32_t owner, Output& out);
 
@@ -90,8 +94,9 @@ struct Node::State {
   std::vector<Running> waiting;  // in line, first come first served
   LookupId last_id = 0;
   std::uint32_t last_query = 0;
-  LookupId joining = 0;     // the running bootstrap's lookup
-  LookupId refreshing = 0;  // the running bucket refresh's
+  Run last_run = 0;
+  Run joining = 0;     // the bootstrap's lookup that is under way
+  Run refreshing = 0;  // the bucket refresh that is under way
   bool ever_answered = false;
   bool bootstrapped = false;  // said so since the table was last empty
   bool starved = false;       // some traversal had to stop asking because the rpc table was full

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "dht/snapshot.hpp"
+
+#include <algorithm>
+#include <array>
+
+#include "dht/contact.hpp"
+#include "wire/base/bencode.hpp"
+
+namespace lodestone::dht {
+namespace {
+
+constexpr std::int64_t kFormat = 1;
+constexpr std::size_t kMaxBytes = 4u << 20;
+constexpr std::size_t kTimeSize = 8;
+
+std::optional<SavedContact> read_contact(Bytes raw) {
+  for (const Family family : {Family::v4, Family::v6}) {
+    const std::size_t size = Contact::compact_size(family);
+    if (raw.size() != size + kTimeSize) continue;
+    const Contact c = Contact::read_compact(raw.data(), family);
+    const auto last_seen = static_cast<UnixSeconds>(wire::load_be64(raw.data() + size));
+    if (c.endpoint.port == 0 || last_seen < 0) return std::nullopt;
+    return SavedContact{c.id, c.endpoint, last_seen};
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::string_view describe(SnapshotError e) {
+  switch (e) {
+    case SnapshotError::too_large: return "too large for a DHT snapshot";
+    case SnapshotError::not_bencode: return "not bencode";
+    case SnapshotError::not_a_snapshot: return "not a DHT snapshot";
+    case SnapshotError::unknown_format: return "a DHT snapshot of another format";
+    case SnapshotError::bad_id: return "the node id is missing or not 20 bytes";
+  }
+  return "unknown error";
+}
+
+wire::ByteVector encode(const Snapshot& snapshot) {
+  wire::ByteVector out;
+  wire::bencode::Writer w{out};
+  w.begin_dict().key("contacts").begin_list();
+  const std::size_t n = std::min(snapshot.contacts.size(), kMaxSavedContacts);
+  for (std::size_t i = 0; i < n; ++i) {
+    const SavedContact& c = snapshot.contacts[i];
+    std::array<std::uint8_t, Contact::compact_size(Family::v6) + kTimeSize> raw;
+    const std::size_t size = Contact{c.id, c.endpoint}.write_compact(raw.data());
+    wire::store_be64(raw.data() + size, static_cast<std::uint64_t>(std::max<UnixSeconds>(c.last_seen, 0)));
+    w.string(Bytes{raw.data(), size + kTimeSize});
+  }
+  w.end().key("format").integer(kFormat).key("id").string(snapshot.id.view()).end();
+  return out;
+}
+
+std::expected<Snapshot, SnapshotError> decode(Bytes raw) {
+  if (raw.size() > kMaxBytes) return std::unexpected(SnapshotError::too_large);
+  wire::bencode::Limits limits = wire::bencode::Limits::wire();
+  limits.tokens = kMaxSavedContacts + 64;
+  wire::bencode::Document document;
+  const auto root = document.parse(raw, limits);
+  if (!root) {
+    return std::unexpected(root.error().error == wire::bencode::Error::too_many_tokens ? SnapshotError::too_large
+                                                                                     : SnapshotError::not_bencode);
+  }
+  const auto format = root->find_integer("format");
+  const auto contacts = root->find_list("contacts");
+  if (!format || !contacts) return std::unexpected(SnapshotError::not_a_snapshot);
+  if (*format != kFormat) return std::unexpected(SnapshotError::unknown_format);
+  const auto id = NodeId::from_bytes(root->find_string("id").value_or(Bytes{}));
+  if (!id) return std::unexpected(SnapshotError::bad_id);
+  Snapshot out;
+  out.id = *id;
+  for (const wire::bencode::View item : *contacts) {
+    if (out.contacts.size() == kMaxSavedContacts) break;
+    if (const auto contact = read_contact(item.string().value_or(Bytes{}))) out.contacts.push_back(*contact);
+  }
+  return out;
+}
+
+}  // namespace lodestone::dht

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+// Any bytes as a DHT snapshot: what is accepted survives a round trip, and a node can be restored from it.
+#include <cstdint>
+#include <cstdlib>
+
+#include "dht/node.hpp"
+#include "dht/snapshot.hpp"
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  using namespace lodestone;
+  const auto snapshot = dht::decode({data, size});
+  if (!snapshot) return 0;
+  if (snapshot->contacts.size() > dht::kMaxSavedContacts) std::abort();
+  const auto again = dht::decode(dht::encode(*snapshot));
+  if (!again || again->id != snapshot->id || again->contacts.size() != snapshot->contacts.size()) std::abort();
+
+  dht::NodeConfig config;
+  config.id = snapshot->id;
+  config.policy.allow(wire::AddressKind::global);
+  dht::Node node{wire::Instant{}, config, wire::Rng::from_number(1)};
+  dht::Output out;
+  node.restore(wire::Instant{}, *snapshot, out);
+  node.check_invariants();
+  for (const auto& d : out.datagrams.entries())
+    if (!config.policy.allows(d.to)) std::abort();
+  return 0;
+}
