@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <catch2/catch.hpp>
+
+#include <algorithm>
+#include <vector>
+
+#include "tests/scenarios/seeds.hpp"
+#include "tools/sim/crowd.hpp"
+
+namespace lodestone::tools::sim {
+namespace {
+
+using namespace std::chrono_literals;
+
+/// Every node looks up a random target. Returns the share of the truly closest that were found, over all nodes.
+double found_share(World& world, Crowd& crowd, std::size_t per_node = 1) {
+  struct Asked {
+    Crowd::Index from;
+    wire::Key target;
+    Crowd::LookupTicket report;
+  };
+  std::vector<Asked> asked;
+  for (const Crowd::Index from : crowd.living())
+    for (std::size_t i = 0; i < per_node; ++i) asked.push_back({from, world.rng().id<wire::Key>(), nullptr});
+  // Spread, so that no node is flooded by its neighbours' curiosity.
+  const double gap = 60.0 / static_cast<double>(asked.size());
+  for (Asked& a : asked) {
+    a.report = crowd.find_node(a.from, a.target);
+    world.run_for(wire::from_seconds(gap));
+  }
+  world.run_for(20s);
+  std::size_t expected = 0, found = 0;
+  for (const Asked& a : asked) {
+    CHECK(a.report->done);
+    for (const wire::NodeId& id : crowd.closest(a.target, 8, a.from)) {
+      ++expected;
+      const auto& closest = a.report->stats.closest;
+      found += std::any_of(closest.begin(), closest.end(), [&](const dht::NodeView& n) { return n.id == id; });
+    }
+  }
+  return static_cast<double>(found) / static_cast<double>(expected);
+}
+
+void bootstrap(std::size_t nodes, std::size_t least_table, std::size_t lookups_per_node) {
+  for (const std::uint64_t seed : tests::seeds()) {
+    CAPTURE(seed, nodes);
+    World world({.seed = seed, .links = {}});
+    Crowd crowd(world, {.nodes = nodes, .nat = {}, .join_window = 60s, .adjust = nullptr});
+    crowd.join_all(60s);
+    REQUIRE(crowd.size() == nodes);
+    for (const Crowd::Index index : crowd.living()) {
+      CAPTURE(index);
+      CHECK(crowd[index].node().table_size() >= least_table);
+      crowd[index].node().check_invariants();
+    }
+    CHECK(found_share(world, crowd, lookups_per_node) >= 0.95);
+  }
+}
+
+}  // namespace
+
+TEST_CASE("a network of 2 nodes finds itself") { bootstrap(2, 1, 20); }
+
+TEST_CASE("a network of 5 nodes knows itself wholly") { bootstrap(5, 4, 20); }
+
+TEST_CASE("300 nodes bootstrap from one introducer and find the closest of any target") { bootstrap(300, 16, 1); }
+
+TEST_CASE("3,000 nodes bootstrap from one introducer and find the closest of any target") { bootstrap(3'000, 24, 1); }
+
+TEST_CASE("T2 a node that joins a network of 300 has a table within seconds") {
+  for (const std::uint64_t seed : tests::seeds()) {
+    CAPTURE(seed);
+    World world({.seed = seed, .links = {}});
+    Crowd crowd(world, {.nodes = 300, .nat = {}, .join_window = 60s, .adjust = nullptr});
+    crowd.join_all(60s);
+    const Crowd::Index late = crowd.add();
+    world.run_for(5s);
+    CHECK(crowd[late].node().ever_answered());
+    CHECK(crowd[late].node().table_size() >= 16);
+  }
+}
+
+TEST_CASE("T9 a node whose introducer is away at first gets in when it comes back") {
+  for (const std::uint64_t seed : tests::seeds()) {
+    CAPTURE(seed);
+    World world({.seed = seed, .links = {}});
+    Crowd crowd(world, {.nodes = 20, .nat = {}, .join_window = 10s, .adjust = nullptr});
+    crowd.join_all(30s);
+    const HostId door = crowd[crowd.living().front()].host();
+    world.set_up(door, false);
+    // Introduced by nobody but the one that is away.
+    dht::Output arena;
+    wire::Rng rng = world.fork_rng();
+    DhtHost late(world, world.add_host({}), 6881, public_node_config(rng), arena);
+    late.join(std::vector{crowd.introducer()});
+    world.run_for(3min);
+    CHECK_FALSE(late.node().ever_answered());
+    world.set_up(door, true);
+    CHECK(world.run_until(world.now() + 5min, [&] { return late.node().table_size() >= 8; }));
+  }
+}
+
+}  // namespace lodestone::tools::sim

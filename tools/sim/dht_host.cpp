@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tools/sim/dht_host.hpp"
+
+#include <algorithm>
+
+namespace lodestone::tools::sim {
+namespace {
+
+constexpr Duration kTimerGrain = std::chrono::milliseconds(1);  // as the real driver
+
+}  // namespace
+
+DhtHost::DhtHost(World& world, HostId host, std::uint16_t port, dht::NodeConfig config, dht::Output& arena)
+    : world_(world), host_(host), local_{world.address(host), port}, arena_(arena),
+      node_(world.now(), std::move(config), world.fork_rng()), timer_(world, [this] {
+        if (world_.now() >= node_.next_deadline()) node_.advance(world_.now(), arena_);
+        flush();
+      }) {
+  world_.bind(host_, port, [this](const Endpoint& from, Bytes bytes) {
+    if (wire::classify(bytes) == wire::DatagramKind::dht) node_.receive(world_.now(), from, bytes, arena_);
+    flush();
+  });
+  timer_.arm(node_.next_deadline());
+}
+
+DhtHost::~DhtHost() { world_.bind(host_, 0, nullptr); }
+
+void DhtHost::join(std::span<const Endpoint> introducers) {
+  use([&](dht::Node& node, dht::Output& out) { node.add_introducers(world_.now(), introducers, out); });
+}
+
+void DhtHost::flush() {
+  for (const wire::DatagramBatch::Entry& entry : arena_.datagrams.entries())
+    world_.send(host_, entry.to, arena_.datagrams.payload(entry));
+  arena_.datagrams.clear();
+  const Instant next = node_.next_deadline();
+  timer_.arm(next == wire::kNever ? next : std::max(next, world_.now() + kTimerGrain));
+  if (arena_.events.empty()) return;
+  // A handler may use this or another host, and with it the arena.
+  std::vector<dht::Event> events = std::exchange(arena_.events, {});
+  if (!on_event_) return;
+  for (dht::Event& event : events) on_event_(std::move(event));
+}
+
+dht::NodeConfig public_node_config(wire::Rng& rng) {
+  dht::NodeConfig config;
+  config.id = rng.id<wire::NodeId>();
+  config.policy.allow(wire::AddressKind::global);
+  config.limits = dht::Limits::client();
+  return config;
+}
+
+}  // namespace lodestone::tools::sim
