@@ -40,7 +40,8 @@ struct SessionConfig {
   bool private_net = false;
   bool pex = true;
   std::vector<magnet::HostPort> bootstrap;      // replaces the built-in routers when not empty
-  bool use_builtin_routers = true;              // --no-bootstrap: false
+  bool use_builtin_routers = true;              // --no-bootstrap: false; a private net never asks them
+  std::vector<magnet::HostPort> explicit_peers; // --peer: their kinds of address are talked to (S5), nothing else
   std::string state_dir;              // empty: nothing is kept
   bool owns_identity = false;         // `node`: keeps the saved DHT id (D6); others start from the snapshot with a fresh id
   dht::Limits dht_limits = dht::Limits::client();
@@ -59,7 +60,8 @@ struct TorrentSpec {
   wire::InfoHash info_hash;
   std::shared_ptr<const magnet::Info> info;  // from a .torrent file; null: by metadata
   wire::ByteVector raw_info;
-  std::vector<magnet::HostPort> peers;       // x.pe, --peer
+  std::vector<magnet::HostPort> peers;           // x.pe: a stranger's words, kept to the session's kinds of address (S5)
+  std::vector<magnet::HostPort> explicit_peers;  // --peer: grant their kinds of address
   std::vector<magnet::HostPort> dht_nodes;   // dht=, nodes of a .torrent
   std::string download_dir;
   /// Decides which files are wanted, once they are known; empty: all.

@@ -6,7 +6,8 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
 #include <utility>
 
 #include "node/net/fd.hpp"
@@ -74,6 +75,17 @@ std::string StateDir::dht_snapshot(wire::Family family, bool private_net) const 
 
 std::string StateDir::torrent_file(const wire::InfoHash& torrent, std::string_view suffix) const {
   return torrents() + "/" + torrent.hex() + "." + std::string(suffix);
+}
+
+TemporaryDir::TemporaryDir() {
+  const char* base = std::getenv("TMPDIR");
+  std::string name = std::string(base != nullptr && *base == '/' ? base : "/tmp") + "/lodestone-XXXXXX";
+  if (::mkdtemp(name.data()) != nullptr) path_ = std::move(name);
+}
+
+TemporaryDir::~TemporaryDir() {
+  std::error_code ignored;
+  if (!path_.empty()) std::filesystem::remove_all(path_, ignored);
 }
 
 std::optional<wire::ByteVector> read_file(const std::string& path, std::size_t max) {

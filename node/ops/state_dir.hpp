@@ -39,6 +39,20 @@ class StateDir {
   std::string path_;
 };
 
+/// A folder for this process alone, removed with all that is in it at the end.
+class TemporaryDir {
+ public:
+  TemporaryDir();
+  ~TemporaryDir();
+  TemporaryDir(const TemporaryDir&) = delete;
+  TemporaryDir& operator=(const TemporaryDir&) = delete;
+  /// Empty when none could be made.
+  [[nodiscard]] const std::string& path() const { return path_; }
+
+ private:
+  std::string path_;
+};
+
 /// nullopt: there is none, it cannot be read, or it is larger than `max` bytes.
 [[nodiscard]] std::optional<wire::ByteVector> read_file(const std::string& path, std::size_t max);
 /// Temporary file beside it, fsync, rename, fsync of the directory: whoever reads finds the old content or the new.

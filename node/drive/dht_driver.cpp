@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "node/drive/dht_driver.hpp"
+
+#include <algorithm>
+#include <iterator>
+
+#include "node/net/clock.hpp"
+
+namespace lodestone::node {
+namespace {
+
+constexpr wire::Duration kTimerGrain = std::chrono::milliseconds(1);
+
+}  // namespace
+
+DhtDriver::DhtDriver(asio::io_context& io, UniqueFd socket, wire::Instant now, dht::NodeConfig config, wire::Rng rng,
+                     std::function<void()> wake)
+    : wake_(std::move(wake)), node_(now, std::move(config), std::move(rng)), timer_(io, [this] { on_timer(); }),
+      port_(io, std::move(socket), [this](std::span<const UdpPort::Received> r) { on_datagrams(r); }) {
+  timer_.arm(node_.next_deadline());
+}
+
+void DhtDriver::take_events(std::vector<dht::Event>& out) {
+  std::move(out_.events.begin(), out_.events.end(), std::back_inserter(out));
+  out_.events.clear();
+}
+
+void DhtDriver::on_datagrams(std::span<const UdpPort::Received> received) {
+  const wire::Instant now = clock_now();
+  for (const UdpPort::Received& datagram : received) {
+    if (wire::classify(datagram.bytes) != wire::DatagramKind::dht) continue;
+    const std::size_t before = out_.datagrams.size();
+    node_.receive(now, datagram.from, datagram.bytes, out_);
+    if (datagram.local.is_unspecified()) continue;
+    for (std::size_t i = before; i < out_.datagrams.size(); ++i) {
+      if (out_.datagrams.entries()[i].to != datagram.from) continue;
+      sources_.resize(i + 1);
+      sources_[i] = datagram.local;
+    }
+  }
+  flush(now);
+  if (!out_.events.empty()) wake_();
+}
+
+void DhtDriver::on_timer() {
+  const wire::Instant now = clock_now();
+  if (now >= node_.next_deadline()) node_.advance(now, out_);
+  flush(now);
+  if (!out_.events.empty()) wake_();
+}
+
+void DhtDriver::flush(wire::Instant now) {
+  if (!out_.datagrams.empty()) {
+    port_.send(out_.datagrams, sources_);
+    out_.datagrams.clear();
+  }
+  sources_.clear();
+  timer_.arm(std::max(node_.next_deadline(), now + kTimerGrain));
+}
+
+}  // namespace lodestone::node

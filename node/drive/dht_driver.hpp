@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+// One UDP port, one dht::Node, one timer. Answers leave from the address that was asked. Events are kept until the
+// session takes them: nothing is called back from inside a call into the node.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "dht/node.hpp"
+#include "node/net/fd.hpp"
+#include "node/net/timer.hpp"
+#include "node/net/udp_port.hpp"
+
+namespace lodestone::node {
+
+class DhtDriver {
+ public:
+  /// `socket` from bind_udp(), of the config's family. `wake` is called when there are new events.
+  DhtDriver(asio::io_context& io, UniqueFd socket, wire::Instant now, dht::NodeConfig config, wire::Rng rng,
+            std::function<void()> wake);
+  DhtDriver(const DhtDriver&) = delete;
+  DhtDriver& operator=(const DhtDriver&) = delete;
+
+  [[nodiscard]] const dht::Node& node() const { return node_; }
+  [[nodiscard]] wire::Family family() const { return node_.family(); }
+  [[nodiscard]] const wire::Endpoint& local() const { return port_.local(); }
+  [[nodiscard]] const UdpPort::Counters& port_counters() const { return port_.counters(); }
+
+  /// f(node, output): asks the node something; what it wants to send leaves at once.
+  template <class F>
+  auto use(wire::Instant now, F&& f) {
+    struct Flush {
+      DhtDriver& driver;
+      wire::Instant at;
+      ~Flush() { driver.flush(at); }
+    } const flush_at_the_end{*this, now};
+    return std::forward<F>(f)(node_, out_);
+  }
+
+  /// Moves all events so far to the end of `out`.
+  void take_events(std::vector<dht::Event>& out);
+
+ private:
+  void on_datagrams(std::span<const UdpPort::Received> received);
+  void on_timer();
+  /// Sends what is in the output and arms the timer.
+  void flush(wire::Instant now);
+
+  std::function<void()> wake_;
+  dht::Node node_;
+  dht::Output out_;
+  std::vector<wire::Address> sources_;  // of out_.datagrams, as far as they answer something
+  Timer timer_;
+  UdpPort port_;
+};
+
+}  // namespace lodestone::node

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "node/drive/peer_search.hpp"
+
+#include <algorithm>
+
+namespace lodestone::node {
+
+void PeerSearch::start(wire::Instant now, Drivers drivers) {
+  active_ = true;
+  if (!announce_) {
+    wanted_ = true;
+    advance(now, drivers);
+    return;
+  }
+  // The announcement begins with a lookup, which finds peers like any other.
+  for (const auto& driver : drivers) {
+    const dht::LookupId id = driver->use(now, [&](dht::Node& node, dht::Output& out) {
+      return node.keep_announced(now, info_hash_, {.port = driver->local().port, .implied_port = false}, out);
+    });
+    lookups_.push_back({driver.get(), id, true, true});
+  }
+}
+
+void PeerSearch::advance(wire::Instant now, Drivers drivers) {
+  if (!active_ || !wanted_ || now < not_before_ || running()) return;
+  wanted_ = false;
+  answering_ = 0;
+  for (const auto& driver : drivers) {
+    const dht::LookupId id = driver->use(now, [&](dht::Node& node, dht::Output& out) {
+      return node.get_peers(now, info_hash_, std::nullopt, out);
+    });
+    lookups_.push_back({driver.get(), id, false, true});
+  }
+}
+
+void PeerSearch::stop(wire::Instant now, Drivers drivers) {
+  if (!active_) return;
+  active_ = false;
+  for (const auto& driver : drivers) {
+    driver->use(now, [&](dht::Node& node, dht::Output&) {
+      if (announce_) node.withdraw(info_hash_);
+      for (const Lookup& lookup : lookups_)
+        if (lookup.driver == driver.get() && !lookup.standing) node.cancel(lookup.id);
+    });
+  }
+  lookups_.clear();
+}
+
+bool PeerSearch::owns(const DhtDriver& driver, dht::LookupId lookup) const { return find(driver, lookup) != nullptr; }
+
+void PeerSearch::on_done(wire::Instant now, const DhtDriver& driver, const dht::event::LookupDone& done) {
+  Lookup* lookup = find(driver, done.lookup);
+  if (lookup == nullptr) return;
+  asked_ += done.stats.asked;
+  answering_ += done.stats.answered;
+  lookup->running = false;
+  if (!lookup->standing) lookups_.erase(lookups_.begin() + (lookup - lookups_.data()));
+  if (running()) return;
+  ++rounds_;
+  answered_ = std::exchange(answering_, 0);
+  not_before_ = now + back_off_;
+  back_off_ = std::min(back_off_ * 2, kLastBackOff);
+}
+
+std::uint32_t PeerSearch::on_announced(const DhtDriver& driver, const dht::event::AnnounceDone& done) {
+  if (Lookup* lookup = find(driver, done.lookup)) lookup->stored = static_cast<std::uint32_t>(done.stored.size());
+  std::uint32_t sum = 0;
+  for (const Lookup& lookup : lookups_) sum += lookup.stored;
+  return sum;
+}
+
+const PeerSearch::Lookup* PeerSearch::find(const DhtDriver& driver, dht::LookupId id) const {
+  const auto it = std::find_if(lookups_.begin(), lookups_.end(),
+                               [&](const Lookup& l) { return l.driver == &driver && l.id == id; });
+  return it == lookups_.end() ? nullptr : &*it;
+}
+
+PeerSearch::Lookup* PeerSearch::find(const DhtDriver& driver, dht::LookupId id) {
+  return const_cast<Lookup*>(std::as_const(*this).find(driver, id));
+}
+
+bool PeerSearch::running() const {
+  return std::any_of(lookups_.begin(), lookups_.end(), [](const Lookup& l) { return l.running; });
+}
+
+}  // namespace lodestone::node

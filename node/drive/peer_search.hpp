@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+// One torrent's use of the DHT: keeps it announced where that is wanted (L3) and looks for peers while there are too few,
+// with back-off. Knows the torrent by its info-hash only; what the lookups find comes back through the session's events.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "dht/node.hpp"
+#include "node/drive/dht_driver.hpp"
+
+namespace lodestone::node {
+
+class PeerSearch {
+ public:
+  static constexpr wire::Duration kFirstBackOff = std::chrono::seconds(1);
+  static constexpr wire::Duration kLastBackOff = std::chrono::minutes(2);
+
+  using Drivers = std::span<const std::unique_ptr<DhtDriver>>;
+
+  /// `announce`: our TCP port, which each driver shares, is announced on every driver.
+  PeerSearch(const wire::InfoHash& info_hash, bool announce) : info_hash_(info_hash), announce_(announce) {}
+
+  void start(wire::Instant now, Drivers drivers);
+  /// The torrent would like more peers. Bounded by the back-off, remembered until then.
+  void want() { wanted_ = true; }
+  /// Starts a lookup when one is wanted and due. Call now and then (each second).
+  void advance(wire::Instant now, Drivers drivers);
+  /// No more: lookups are cancelled, the announcement is withdrawn.
+  void stop(wire::Instant now, Drivers drivers);
+
+  /// Whether that lookup is one of this torrent's.
+  [[nodiscard]] bool owns(const DhtDriver& driver, dht::LookupId lookup) const;
+  void on_done(wire::Instant now, const DhtDriver& driver, const dht::event::LookupDone& done);
+  /// Returns how many nodes hold our announcement now, over all drivers.
+  std::uint32_t on_announced(const DhtDriver& driver, const dht::event::AnnounceDone& done);
+
+  [[nodiscard]] bool active() const { return active_; }
+  [[nodiscard]] bool announcing() const { return announce_ && active_; }
+  [[nodiscard]] std::size_t asked() const { return asked_; }
+  /// Rounds (a lookup on every driver) that came to an end.
+  [[nodiscard]] std::size_t rounds() const { return rounds_; }
+  /// Nodes that answered in the last complete round.
+  [[nodiscard]] std::size_t answered() const { return answered_; }
+
+ private:
+  struct Lookup {
+    const DhtDriver* driver;
+    dht::LookupId id;
+    bool standing;  // keep_announced: comes again by itself
+    bool running;
+    std::uint32_t stored = 0;
+  };
+
+  [[nodiscard]] const Lookup* find(const DhtDriver& driver, dht::LookupId id) const;
+  [[nodiscard]] Lookup* find(const DhtDriver& driver, dht::LookupId id);
+  [[nodiscard]] bool running() const;
+
+  wire::InfoHash info_hash_;
+  bool announce_;
+  bool active_ = false;
+  bool wanted_ = false;
+  std::vector<Lookup> lookups_;
+  wire::Instant not_before_ = wire::Instant::min();
+  wire::Duration back_off_ = kFirstBackOff;
+  std::size_t asked_ = 0, rounds_ = 0, answered_ = 0, answering_ = 0;
+};
+
+}  // namespace lodestone::node

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+// Drives one magnet::Torrent: carries out its actions, feeds it what links, disk, dialer and DHT report, keeps its
+// unfinished metadata, judges stalls. Reaches the session's units only through the context it is handed.
+// Facts may produce actions; they wait in here until carry_out(), so that one wake-up's actions go out together.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "magnet/swarm/torrent.hpp"
+#include "node/drive/dht_driver.hpp"
+#include "node/net/dialer.hpp"
+#include "node/drive/disk_driver.hpp"
+#include "node/drive/link_table.hpp"
+#include "node/drive/peer_search.hpp"
+#include "node/net/timer.hpp"
+#include "node/ops/locks.hpp"
+#include "node/ops/saver.hpp"
+#include "node/ops/stall.hpp"
+#include "node/ops/state_dir.hpp"
+#include "node/session.hpp"
+
+namespace lodestone::node {
+
+/// What a torrent's driver may use, for the length of one call.
+struct TorrentContext {
+  wire::Instant now;
+  LinkTable& links;
+  Dialer& dialer;
+  DiskDriver& disk;
+  Saver& saver;
+  const StateDir* state;     // null: nothing is kept
+  std::string store_folder;  // for the stores' state blobs; a temporary one when nothing is kept
+  std::span<const std::unique_ptr<DhtDriver>> dht;
+  const std::vector<wire::Endpoint>& listening;
+  bool dht_has_introducers;
+};
+
+class TorrentDriver {
+ public:
+  /// `on_timer`: the torrent's deadline has come; call advance() and carry_out().
+  TorrentDriver(asio::io_context& io, wire::Instant now, TorrentSpec spec, magnet::TorrentConfig config, wire::Rng rng,
+                wire::BlockPool& blocks, std::optional<FileLock> lock, std::function<void()> on_timer,
+                Session::EventHandler on_event);
+  TorrentDriver(const TorrentDriver&) = delete;
+  TorrentDriver& operator=(const TorrentDriver&) = delete;
+
+  [[nodiscard]] const wire::InfoHash& info_hash() const { return spec_.info_hash; }
+
+  void start(TorrentContext& context);
+  void stop(TorrentContext& context);
+  /// Everything is closed; the driver may be destroyed.
+  [[nodiscard]] bool stopped() const { return stopped_; }
+
+  // --- facts ---
+  void on_peers_found(wire::Instant now, std::span<const wire::Endpoint> peers, magnet::PeerSource source);
+  void on_dial_failed(wire::Instant now, const wire::Endpoint& to, magnet::DialError error);
+  /// What a link of this torrent said. A link joins with its Ready; then it is told the geometry, if that is known.
+  void on_link_events(wire::Instant now, LinkKey key, Link& link, wire::PeerEvents& events);
+  void on_link_gone(wire::Instant now, LinkKey key, const Link& link, magnet::CloseReason reason,
+                    std::optional<wire::PeerError> error);
+  void on_sent(wire::Instant now, LinkKey key, std::uint64_t payload_bytes);
+  void set_disk_pressure(bool pressed) { torrent_.set_disk_pressure(pressed); }
+
+  // --- DHT ---
+  [[nodiscard]] bool owns_lookup(const DhtDriver& driver, dht::LookupId lookup) const;
+  void on_dht_event(wire::Instant now, const DhtDriver& driver, const dht::Event& event);
+
+  // --- driving ---
+  /// The machine's own time, when it is due.
+  void advance(wire::Instant now);
+  /// Once a second: back-off of lookups, stall, unfinished metadata.
+  void tick(TorrentContext& context);
+  /// Something was learnt since the last carry_out().
+  [[nodiscard]] bool pending() const { return pending_; }
+  /// Carries out what has accumulated and arms the timer.
+  void carry_out(TorrentContext& context);
+  /// Moves out what the owner shall be told.
+  [[nodiscard]] std::vector<SessionEvent> take_events();
+  [[nodiscard]] const std::shared_ptr<const Session::EventHandler>& handler() const { return on_event_; }
+
+  // --- looking ---
+  [[nodiscard]] magnet::TorrentStatus status(wire::Instant now) const;
+  [[nodiscard]] std::vector<magnet::PeerInfo> peers(wire::Instant now) const { return torrent_.peers(now); }
+  [[nodiscard]] const TorrentTimes& times() const { return times_; }
+  [[nodiscard]] std::size_t dht_asked() const { return search_ ? search_->asked() : 0; }
+  [[nodiscard]] const magnet::Info* info() const { return torrent_.info(); }
+  [[nodiscard]] wire::ExtensionHandshake extensions() const { return torrent_.extensions(); }
+
+ private:
+  struct Carrier;  // one overload per action
+
+  void on_storage(storage::Result&& result);
+  void note_first_peer(wire::Instant now);
+  [[nodiscard]] DiskDriver::StoreId store(TorrentContext& context);
+  void tell_geometry(TorrentContext& context, const magnet::Info& info);
+  void tell_metadata(std::shared_ptr<const magnet::Info> info, wire::ByteVector raw);
+  void save_metadata(TorrentContext& context);
+  void check_stall(TorrentContext& context);
+  void check_stopped(TorrentContext& context);
+  [[nodiscard]] std::string file(const TorrentContext& context, std::string_view suffix) const;
+
+  TorrentSpec spec_;
+  magnet::Torrent torrent_;
+  magnet::Actions actions_;
+  std::optional<PeerSearch> search_;
+  std::optional<FileLock> lock_;
+  Timer timer_;
+  std::shared_ptr<const Session::EventHandler> on_event_;
+  std::vector<SessionEvent> events_;
+  TorrentTimes times_;
+
+  std::optional<DiskDriver::StoreId> store_;
+  storage::Trouble trouble_;
+  std::shared_ptr<const magnet::Info> info_;
+  magnet::StallReason stall_ = magnet::StallReason::none;
+  wire::Instant quiet_since_;
+  wire::Instant metadata_saved_at_;
+  wire::ByteVector metadata_saved_;
+  bool pending_ = false;
+  bool metadata_told_ = false;
+  bool stopping_ = false;
+  bool stopped_ = false;
+};
+
+}  // namespace lodestone::node

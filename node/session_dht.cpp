@@ -1,0 +1,254 @@
+// SPDX-License-Identifier: Apache-2.0
+// DHT nodes of a session: one per bound UDP port; how they get in, what they remember, whom their news are for.
+#include <algorithm>
+#include <utility>
+
+#include "node/net/clock.hpp"
+#include "node/ops/dht_state.hpp"
+#include "node/ops/log.hpp"
+#include "node/session_impl.hpp"
+
+namespace lodestone::node {
+namespace {
+
+constexpr wire::Duration kLastBackOff = std::chrono::minutes(5);
+
+/// Run by the makers of other clients for everybody; asked only while the table is nearly empty (T4).
+std::vector<magnet::HostPort> builtin_routers() {
+  return {{"dht.libtorrent.org", 25401},
+          {"router.bittorrent.com", 6881},
+          {"router.utorrent.com", 6881},
+          {"dht.transmissionbt.com", 6881},
+          {"router.silotis.us", 6881}};
+}
+
+/// Whether a session talks to the public network at all.
+bool is_public(const wire::AddressPolicy& policy) { return policy.allows(wire::Address::v4(9, 9, 9, 9)); }
+
+}  // namespace
+
+wire::AddressPolicy Session::Impl::make_policy() const {
+  if (config.private_net) return wire::AddressPolicy::everything();
+  wire::AddressPolicy p;
+  for (const wire::Endpoint& mine : listening) p.allow_from(mine.address);
+  for (const auto* names : {&config.bootstrap, &config.explicit_peers}) {
+    for (const magnet::HostPort& name : *names)
+      if (const auto endpoints = numeric_endpoints(name))
+        for (const wire::Endpoint& endpoint : *endpoints) p.allow_from(endpoint.address);
+  }
+  return p;
+}
+
+void Session::Impl::start_dht(std::vector<BoundPort>& ports) {
+  std::vector<wire::Family> served;
+  for (BoundPort& port : ports) {
+    if (!port.udp) continue;
+    const wire::Family family = port.local.family();
+    dht::NodeConfig c;
+    c.family = family;
+    c.id = rng.id<wire::NodeId>();
+    c.policy = policy;
+    c.private_net = config.private_net;
+    c.read_only = config.dht_read_only;
+    c.limits = config.dht_limits;
+    // What is saved belongs to one node per family: the first.
+    dht::Snapshot saved;
+    if (state && std::find(served.begin(), served.end(), family) == served.end()) {
+      saved = load_dht(state->dht_snapshot(family, config.private_net), family);
+      if (config.owns_identity && !saved.id.is_zero()) c.id = saved.id;
+      restored_contacts = restored_contacts || !saved.contacts.empty();
+    }
+    served.push_back(family);
+    auto driver = std::make_unique<DhtDriver>(host.io, std::move(port.udp), now, std::move(c), rng.fork(),
+                                              [this] { wake([] {}); });
+    if (!saved.contacts.empty()) driver->use(now, [&](dht::Node& n, dht::Output& out) { n.restore(now, saved, out); });
+    log::info("DHT node {} on {}, {} saved contacts", driver->node().id().hex(), driver->local().text(),
+              saved.contacts.size());
+    dht_nodes.push_back(std::move(driver));
+  }
+  introduce(config.bootstrap, true);
+  if (config.bootstrap.empty() && config.use_builtin_routers && !config.private_net && is_public(policy))
+    introduce(builtin_routers(), false);
+}
+
+void Session::Impl::introduce(const std::vector<magnet::HostPort>& names, bool explicit_names) {
+  if (dht_nodes.empty() || names.empty()) return;
+  for (const magnet::HostPort& name : names) introducers.push_back({name, explicit_names});
+  ask_introducers();
+}
+
+/// Asks for the addresses of all names that have none yet, and again with back-off: the network may come later.
+void Session::Impl::ask_introducers() {
+  bool waiting = false;
+  for (Introducer& introducer : introducers) {
+    if (introducer.resolved) continue;
+    waiting = true;
+    if (introducer.asking) continue;
+    introducer.asking = true;
+    host.resolver.resolve(introducer.name,
+                          while_alive([this, name = introducer.name](const std::vector<wire::Endpoint>& found) {
+                            wake([&] { on_introducer(name, found); });
+                          }));
+  }
+  if (!waiting) return;
+  introducer_timer.arm(now + introducer_back_off);
+  introducer_back_off = std::min(introducer_back_off * 2, kLastBackOff);
+}
+
+void Session::Impl::on_introducer(const magnet::HostPort& name, const std::vector<wire::Endpoint>& found) {
+  bool explicit_name = false;
+  for (Introducer& introducer : introducers) {
+    if (introducer.name != name) continue;
+    introducer.asking = false;
+    introducer.resolved = !found.empty();
+    explicit_name = explicit_name || introducer.explicit_;
+  }
+  if (found.empty()) log::info("{} has no address now", name.text());
+  for (const auto& driver : dht_nodes) {
+    std::vector<wire::Endpoint> usable;
+    for (const wire::Endpoint& endpoint : found)
+      if (endpoint.family() == driver->family()) usable.push_back(endpoint);
+    if (usable.empty()) continue;
+    driver->use(now, [&](dht::Node& node, dht::Output& out) { node.add_introducers(now, usable, out); });
+  }
+  for (const wire::Endpoint& endpoint : found) {
+    if (explicit_name && !policy.allows(endpoint))
+      log::warn("{} is {}, an address of a kind that is not talked to; name it by its number, or use --private-net",
+                name.text(), endpoint.text());
+  }
+}
+
+bool Session::Impl::dispatch_dht_events() {
+  bool any = false;
+  for (const auto& driver : dht_nodes) {
+    dht_events.clear();
+    driver->take_events(dht_events);
+    for (const dht::Event& event : dht_events) {
+      any = true;
+      if (std::holds_alternative<dht::event::FirstContact>(event) && !first_dht_answer)
+        first_dht_answer = wire::to_seconds(now - process_start());
+      const auto lookup = std::visit(
+          [](const auto& e) -> std::optional<dht::LookupId> {
+            if constexpr (requires { e.lookup; }) return e.lookup;
+            return std::nullopt;
+          },
+          event);
+      const auto owner = std::find_if(torrents.begin(), torrents.end(), [&](const auto& entry) {
+        return lookup && entry.second->owns_lookup(*driver, *lookup);
+      });
+      if (owner != torrents.end()) {
+        owner->second->on_dht_event(now, *driver, event);
+      } else if (on_dht_event) {
+        const DhtEventHandler handler = on_dht_event;  // it may set another one
+        handler(driver->family(), event);
+      }
+    }
+  }
+  dht_events.clear();
+  return any;
+}
+
+void Session::Impl::save_dht() {
+  dht_saved_at = now;
+  if (!state) return;
+  for (const wire::Family family : {wire::Family::v4, wire::Family::v6}) {
+    std::optional<dht::Snapshot> learnt;
+    for (const auto& driver : dht_nodes) {
+      if (driver->family() != family) continue;
+      dht::Snapshot one = driver->node().snapshot(wall_now(), now);
+      learnt = learnt ? merge_dht(*learnt, one) : std::move(one);
+    }
+    if (!learnt) continue;
+    const std::string path = state->dht_snapshot(family, config.private_net);
+    if (config.owns_identity) {
+      host.saver.run([path, snapshot = *std::move(learnt)] { save_dht_as_owner(path, snapshot); });
+    } else {
+      host.saver.run([path, lock = state->node_lock(), family, snapshot = *std::move(learnt)] {
+        save_dht_as_guest(path, lock, family, snapshot);
+      });
+    }
+  }
+}
+
+DhtDriver* Session::Impl::dht_for(wire::Family family) {
+  for (const auto& driver : dht_nodes)
+    if (driver->family() == family) return driver.get();
+  return nullptr;
+}
+
+// --- the public face ---
+
+std::size_t DhtStatus::table() const {
+  std::size_t sum = 0;
+  for (const One& one : nodes) sum += one.table;
+  return sum;
+}
+
+bool DhtStatus::ever_answered() const {
+  return std::any_of(nodes.begin(), nodes.end(), [](const One& one) { return one.ever_answered; });
+}
+
+DhtStatus Session::dht_status() const {
+  DhtStatus status;
+  for (const auto& driver : impl_->dht_nodes) {
+    const dht::Node& node = driver->node();
+    status.nodes.push_back({.family = node.family(),
+                            .id = node.id(),
+                            .local = driver->local(),
+                            .external = std::nullopt,
+                            .table = node.table_size(),
+                            .ever_answered = node.ever_answered(),
+                            .counters = node.counters()});
+  }
+  return status;
+}
+
+void Session::on_dht_event(DhtEventHandler handler) { impl_->on_dht_event = std::move(handler); }
+
+std::vector<Session::DhtNodeRef> Session::dht_get_peers(const wire::InfoHash& info_hash,
+                                                        std::optional<dht::AnnounceSpec> announce) {
+  std::vector<DhtNodeRef> refs;
+  impl_->wake([&] {
+    for (const auto& driver : impl_->dht_nodes) {
+      const dht::LookupId id = driver->use(impl_->now, [&](dht::Node& node, dht::Output& out) {
+        return node.get_peers(impl_->now, info_hash, announce, out);
+      });
+      refs.push_back({driver->family(), id});
+    }
+  });
+  return refs;
+}
+
+std::vector<Session::DhtNodeRef> Session::dht_find_node(const wire::Key& target) {
+  std::vector<DhtNodeRef> refs;
+  impl_->wake([&] {
+    for (const auto& driver : impl_->dht_nodes) {
+      const dht::LookupId id = driver->use(impl_->now, [&](dht::Node& node, dht::Output& out) {
+        return node.find_node(impl_->now, target, out);
+      });
+      refs.push_back({driver->family(), id});
+    }
+  });
+  return refs;
+}
+
+bool Session::dht_ping(const wire::Endpoint& to) {
+  DhtDriver* driver = impl_->dht_for(to.family());
+  if (driver == nullptr) return false;
+  impl_->wake([&] {
+    driver->use(impl_->now, [&](dht::Node& node, dht::Output& out) { return node.ping(impl_->now, to, out); });
+  });
+  return true;
+}
+
+bool Session::dht_find_node_at(const wire::Endpoint& to, const wire::Key& target) {
+  DhtDriver* driver = impl_->dht_for(to.family());
+  if (driver == nullptr) return false;
+  impl_->wake([&] {
+    driver->use(impl_->now,
+                [&](dht::Node& node, dht::Output& out) { return node.find_node_at(impl_->now, to, target, out); });
+  });
+  return true;
+}
+
+}  // namespace lodestone::node

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+// The inside of Session, by sections: session.cpp (the public face and settling), session_ports.cpp (binding),
+// session_dht.cpp (DHT nodes, introducers, what they remember), session_links.cpp (peers' connections),
+// session_torrents.cpp (starting and stopping torrents).
+//
+// One way of working: whatever wakes the session - a datagram, a socket, a timer, a disk result, a call of its owner -
+// hands facts to the units and then calls settle(), which carries actions out, writes what was queued and tells the
+// owners, until nothing is left. Owners may call back into the session from their handlers: that only adds facts, and
+// the settling that is under way sees them.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "node/drive/dht_driver.hpp"
+#include "node/drive/link_table.hpp"
+#include "node/drive/torrent_driver.hpp"
+#include "node/net/acceptor.hpp"
+#include "node/net/dialer.hpp"
+#include "node/net/timer.hpp"
+#include "node/ops/locks.hpp"
+#include "node/ops/state_dir.hpp"
+#include "node/runtime_impl.hpp"
+#include "node/session.hpp"
+#include "wire/base/rng.hpp"
+
+namespace lodestone::node {
+
+/// UDP and TCP of one local address, on one port number.
+struct BoundPort {
+  wire::Endpoint local;
+  UniqueFd udp, tcp;  // tcp: absent when the session takes no peers
+};
+
+/// A name that leads into the DHT, asked for until it has an address.
+struct Introducer {
+  magnet::HostPort name;
+  bool explicit_ = false;  // --bootstrap: worth a warning when its kind of address is not talked to
+  bool resolved = false;
+  bool asking = false;
+};
+
+struct Session::Impl final : LinkObserver {
+  Impl(Runtime& r, SessionConfig c);
+  ~Impl() override;
+
+  // --- session.cpp ---
+  [[nodiscard]] std::expected<void, StartError> start();
+  /// Runs `f` as one wake-up: facts first, then settle().
+  template <class F>
+  void wake(F&& f) {
+    now = clock();
+    f();
+    settle();
+  }
+  void settle();
+  /// One pass over everything that may have something to do. True when there was something.
+  bool settle_once();
+  bool tell_owners();
+  void tick();
+  void stop(std::function<void()> done);
+  void finish_stopping();
+  /// Wraps f for a callback that may come after this session's end: it then does nothing.
+  template <class F>
+  auto while_alive(F f) {
+    return [self = self, f = std::move(f)](auto&&... args) {
+      if (*self != nullptr) f(std::forward<decltype(args)>(args)...);
+    };
+  }
+  [[nodiscard]] static wire::Instant clock();
+
+  // --- session_ports.cpp ---
+  [[nodiscard]] std::expected<std::vector<BoundPort>, StartError> bind_all() const;
+
+  // --- session_dht.cpp ---
+  [[nodiscard]] wire::AddressPolicy make_policy() const;
+  void start_dht(std::vector<BoundPort>& ports);
+  void introduce(const std::vector<magnet::HostPort>& names, bool explicit_names);
+  void ask_introducers();
+  void on_introducer(const magnet::HostPort& name, const std::vector<wire::Endpoint>& found);
+  bool dispatch_dht_events();
+  void save_dht();
+  [[nodiscard]] DhtDriver* dht_for(wire::Family family);
+
+  // --- session_links.cpp ---
+  void on_accept(UniqueFd socket, const wire::Endpoint& remote);
+  void on_dialled(Dialer::Result&& result);
+  void answer_handshake(LinkKey key, Link& link, const wire::InfoHash& wanted, wire::PeerEvents& events);
+  void bound_early_bytes(LinkKey key, const TorrentDriver& torrent);
+  void send_ports();
+  [[nodiscard]] wire::PeerConnectionConfig connection_config() const;
+  void on_link_events(wire::Instant at, LinkKey key, Link& link, wire::PeerEvents& events) override;
+  void on_link_gone(wire::Instant at, LinkKey key, Link& link, magnet::CloseReason reason,
+                    std::optional<wire::PeerError> error) override;
+  void on_link_sent(wire::Instant at, LinkKey key, Link& link, std::uint64_t payload_bytes) override;
+  void on_links_served() override;
+
+  // --- session_torrents.cpp ---
+  [[nodiscard]] std::expected<void, StartError> add_torrent(TorrentSpec spec, EventHandler on_event);
+  void stop_torrent(const wire::InfoHash& hash);
+  [[nodiscard]] TorrentDriver* find(const wire::InfoHash& hash) const;
+  [[nodiscard]] TorrentContext context();
+  void feed_peers(const wire::InfoHash& hash, const std::vector<magnet::HostPort>& names);
+  void update_disk_pressure();
+
+  Runtime& runtime;
+  Runtime::Impl& host;
+  SessionConfig config;
+  std::shared_ptr<Impl*> self;  // null when this session is gone
+  wire::Instant now;            // of this wake-up
+  wire::Rng rng;
+  wire::PeerId peer_id;
+  wire::AddressPolicy policy;
+
+  std::optional<StateDir> state;
+  std::optional<TemporaryDir> scratch;  // for stores, when nothing is kept
+  std::optional<FileLock> node_lock;
+
+  std::vector<wire::Endpoint> listening;
+  std::vector<std::unique_ptr<DhtDriver>> dht_nodes;
+  std::vector<dht::Event> dht_events;  // reused
+  DhtEventHandler on_dht_event;
+  std::vector<Introducer> introducers;
+  wire::Duration introducer_back_off;
+  Timer introducer_timer;
+  wire::Instant dht_saved_at;
+  std::optional<double> first_dht_answer;
+  bool restored_contacts = false;
+
+  std::vector<std::unique_ptr<Acceptor>> acceptors;
+  LinkTable links;
+  Dialer dialer;
+  std::vector<LinkKey> ports_due;  // peers with a DHT that we owe a PORT message
+  std::size_t strangers = 0;       // incoming links that have not named their torrent yet
+
+  std::unordered_map<wire::InfoHash, std::unique_ptr<TorrentDriver>> torrents;
+  std::optional<DiskDriver::ListenerId> disk_listener;
+  bool disk_pressed = false;
+
+  Timer tick_timer;
+  bool settling = false;
+  bool started = false;
+  bool stopping = false;
+  bool stopped = false;
+  std::vector<std::function<void()>> on_stopped;
+};
+
+}  // namespace lodestone::node
