@@ -93,8 +93,10 @@ std::optional<ExitCode> parse(CLI::App& app, Context& context, std::span<const c
     return usage_error(app, context, error);
   }
   settle(app, context);
-  if (context.action) return std::nullopt;
   const std::string command = named_command(app);
+  if (context.global.v4_only && context.global.v6_only)
+    return context.fail(ExitCode::usage, command, "-4 and -6 exclude each other", "Leave both out to use both");
+  if (context.action) return std::nullopt;
   return context.fail(ExitCode::usage, command, "a command is missing", "See `" + command + " --help`");
 }
 
@@ -131,6 +133,7 @@ ExitCode run_in(Context& context, std::span<const char* const> args) {
   app.get_formatter()->column_width(36);
   add_global_options(app, context);
   add_commands(app, context);
+  lend_digit_flags(app, context);
   const auto ended = parse(app, context, args);
   return ended ? *ended : act(context);
 }

@@ -4,7 +4,16 @@
 namespace lodestone::tools {
 
 // Each in the source file of its name.
+void add_create(CLI::App& app, Context& context);
+void add_show(CLI::App& app, Context& context);
+void add_magnet(CLI::App& app, Context& context);
+void add_bdecode(CLI::App& app, Context& context);
 
-void add_commands([[maybe_unused]] CLI::App& app, [[maybe_unused]] Context& context) {}
+void add_commands(CLI::App& app, Context& context) {
+  add_create(app, context);
+  add_show(app, context);
+  add_magnet(app, context);
+  add_bdecode(app, context);
+}
 
 }  // namespace lodestone::tools

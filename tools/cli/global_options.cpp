@@ -70,10 +70,18 @@ void add_global_options(CLI::App& app, Context& context) {
   add_parsed(app, "--timeout", g.timeout, parse_duration, "Give up after that time")->type_name("DUR");
   add_choice(app, "--progress", g.progress, kProgressModes, "How progress is shown");
   add_choice(app, "--color", g.color, kColorModes, "Colour on a terminal");
-  CLI::Option* v4 = app.add_flag("-4", g.v4_only, "IPv4 only");
-  app.add_flag("-6", g.v6_only, "IPv6 only")->excludes(v4);
+  app.add_flag("-4", g.v4_only, "IPv4 only");
+  app.add_flag("-6", g.v6_only, "IPv6 only");
   app.add_flag("--private-net", g.private_net, "Accept every kind of address, lift per-address limits");
   app.option_defaults()->group("Options");
+}
+
+void lend_digit_flags(CLI::App& app, Context& context) {
+  for (CLI::App* command : app.get_subcommands([](CLI::App*) { return true; })) {
+    command->add_flag("-4", context.global.v4_only)->group("");  // not in its help
+    command->add_flag("-6", context.global.v6_only)->group("");
+    lend_digit_flags(*command, context);
+  }
 }
 
 }  // namespace lodestone::tools

@@ -104,6 +104,11 @@ void Output::error(std::string_view text) {
   err_ << paint_err(Style::red, "error:") << ' ' << printable(text) << '\n' << std::flush;
 }
 
+void Output::side_result(std::string_view text) {
+  end_status();
+  err_ << printable(text) << '\n' << std::flush;
+}
+
 void Output::error_record(const nlohmann::ordered_json& record) {
   end_status();
   err_ << dumped(record) << '\n' << std::flush;

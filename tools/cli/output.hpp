@@ -55,6 +55,8 @@ class Output {
   void warn(std::string_view text);
   /// "error: ..."; always.
   void error(std::string_view text);
+  /// A line of result for stderr, because stdout has bytes (`create -o -`); with -q too.
+  void side_result(std::string_view text);
   /// The record that cli.md puts on stderr (`exit`, `perf`).
   void error_record(const nlohmann::ordered_json& record);
 
