@@ -41,6 +41,7 @@ Session::Impl::Impl(Runtime& r, SessionConfig c)
 Session::Impl::~Impl() {
   *self = nullptr;
   if (disk_listener) host.disk.unlisten(*disk_listener);
+  for (const auto& [hash, torrent] : torrents) torrent->abandon(host.disk);
 }
 
 std::expected<void, StartError> Session::Impl::start() {
@@ -49,6 +50,7 @@ std::expected<void, StartError> Session::Impl::start() {
     if (!opened)
       return std::unexpected(StartError{StartError::Kind::state_dir, config.state_dir, opened.error().message()});
     state.emplace(*std::move(opened));
+    store_folder = state->torrents();
   }
   if (state && config.owns_identity) {
     auto taken = FileLock::take(state->node_lock());

@@ -118,6 +118,7 @@ struct Session::Impl final : LinkObserver {
 
   std::optional<StateDir> state;
   std::optional<TemporaryDir> scratch;  // for stores, when nothing is kept
+  std::string store_folder;             // the one or the other's
   std::optional<FileLock> node_lock;
 
   std::vector<wire::Endpoint> listening;

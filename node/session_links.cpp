@@ -74,7 +74,7 @@ void Session::Impl::on_link_events(wire::Instant at, LinkKey key, Link& link, wi
 
 void Session::Impl::answer_handshake(LinkKey key, Link& link, const wire::InfoHash& wanted, wire::PeerEvents& events) {
   const TorrentDriver* torrent = find(wanted);
-  if (torrent == nullptr) {
+  if (torrent == nullptr || torrent->stopping()) {
     links.drop(now, key, magnet::CloseReason::not_needed);
     return;
   }

@@ -29,7 +29,7 @@ TorrentContext Session::Impl::context() {
           .disk = host.disk,
           .saver = host.saver,
           .state = state ? &*state : nullptr,
-          .store_folder = state ? state->torrents() : scratch ? scratch->path() : std::string{},
+          .store_folder = store_folder,
           .dht = dht_nodes,
           .listening = listening,
           .dht_has_introducers = !introducers.empty() || restored_contacts};
@@ -52,6 +52,7 @@ std::expected<void, StartError> Session::Impl::add_torrent(TorrentSpec spec, Eve
     lock.emplace(*std::move(taken));
   } else if (!scratch) {
     scratch.emplace();
+    store_folder = scratch->path();
   }
 
   magnet::TorrentConfig c;

@@ -106,6 +106,11 @@ void TorrentDriver::stop(TorrentContext& context) {
   torrent_.stop(context.now, actions_);
 }
 
+void TorrentDriver::abandon(DiskDriver& disk) {
+  if (store_) disk.let_go(*store_);
+  store_.reset();
+}
+
 // --- facts ---
 
 void TorrentDriver::on_peers_found(wire::Instant now, std::span<const wire::Endpoint> peers,
@@ -322,7 +327,7 @@ void TorrentDriver::check_stopped(TorrentContext& context) {
   if (stopped_ || torrent_.status(context.now).phase != magnet::Phase::stopped) return;
   stopped_ = true;
   timer_.disarm();
-  if (store_) context.disk.let_go(*store_);
+  abandon(context.disk);
   lock_.reset();
   events_.push_back(session_event::Stopped{});
 }

@@ -32,8 +32,8 @@ struct TorrentContext {
   Dialer& dialer;
   DiskDriver& disk;
   Saver& saver;
-  const StateDir* state;     // null: nothing is kept
-  std::string store_folder;  // for the stores' state blobs; a temporary one when nothing is kept
+  const StateDir* state;            // null: nothing is kept
+  const std::string& store_folder;  // for the stores' state blobs; a temporary one when nothing is kept
   std::span<const std::unique_ptr<DhtDriver>> dht;
   const std::vector<wire::Endpoint>& listening;
   bool dht_has_introducers;
@@ -52,6 +52,9 @@ class TorrentDriver {
 
   void start(TorrentContext& context);
   void stop(TorrentContext& context);
+  /// Before a destruction without stop(): what the disk still answers is for nobody.
+  void abandon(DiskDriver& disk);
+  [[nodiscard]] bool stopping() const { return stopping_; }
   /// Everything is closed; the driver may be destroyed.
   [[nodiscard]] bool stopped() const { return stopped_; }
 

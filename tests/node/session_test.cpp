@@ -1,0 +1,480 @@
+// SPDX-License-Identifier: Apache-2.0
+// Whole sessions on 127.0.0.x: sockets, disk, DHT, everything. Driven by events; each test has a deadline.
+#include "node/session.hpp"
+
+#include <unistd.h>
+
+#include <catch2/catch.hpp>
+#include <filesystem>
+#include <fstream>
+#include <map>
+
+#include "magnet/create.hpp"
+#include "magnet/metainfo.hpp"
+#include "node/net/sockets.hpp"
+#include "node/ops/locks.hpp"
+#include "node/ops/state_dir.hpp"
+#include "wire/base/rng.hpp"
+
+namespace lodestone::node {
+namespace {
+
+using wire::Address;
+using wire::Endpoint;
+
+constexpr std::uint64_t kPieceLength = 32'768;
+
+void write_file(const std::string& path, wire::Bytes content) {
+  std::filesystem::create_directories(std::filesystem::path(path).parent_path());
+  std::ofstream file(path, std::ios::binary);
+  file.write(reinterpret_cast<const char*>(content.data()), static_cast<std::streamsize>(content.size()));
+  REQUIRE(file.good());
+}
+
+std::string read_all(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+}
+
+/// Three files - nested, empty, with a short last piece - below `folder`/sample, and the torrent of them.
+struct Sample {
+  wire::ByteVector stream;
+  magnet::Metainfo torrent;
+  wire::ByteVector raw_info;
+  std::vector<std::string> names{"a.bin", "deep/er/b.bin", "empty"};
+
+  explicit Sample(const std::string& folder, std::uint64_t seed = 7, std::size_t size = 700'000) {
+    auto rng = wire::Rng::from_number(seed);
+    stream.resize(size);
+    rng.fill(stream);
+    const std::vector<std::size_t> sizes{size / 3, size - size / 3, 0};
+    magnet::CreateSpec spec;
+    spec.name = "sample";
+    spec.piece_length = kPieceLength;
+    spec.files = {{{"a.bin"}, sizes[0]}, {{"deep", "er", "b.bin"}, sizes[1]}, {{"empty"}, 0}};
+    for (std::size_t at = 0; at < size; at += kPieceLength)
+      spec.pieces.push_back(wire::sha1(wire::Bytes(stream).subspan(at, std::min<std::size_t>(kPieceLength, size - at))));
+    const auto file = magnet::encode_torrent(spec);
+    REQUIRE(file);
+    auto parsed = magnet::parse_torrent(*file);
+    REQUIRE(parsed);
+    torrent = *std::move(parsed);
+    raw_info = torrent.info.manifest->info_dict;
+    std::size_t at = 0;
+    for (std::size_t i = 0; i < names.size(); ++i) {
+      write_file(folder + "/sample/" + names[i], wire::Bytes(stream).subspan(at, sizes[i]));
+      at += sizes[i];
+    }
+  }
+  [[nodiscard]] wire::InfoHash hash() const { return *torrent.info.info_hash; }
+  [[nodiscard]] std::shared_ptr<const magnet::Info> info() const {
+    return std::make_shared<const magnet::Info>(torrent.info);
+  }
+  [[nodiscard]] bool is_complete_in(const std::string& folder) const {
+    std::string all;
+    for (const std::string& name : names) {
+      if (!std::filesystem::exists(folder + "/sample/" + name)) return false;
+      all += read_all(folder + "/sample/" + name);
+    }
+    return all == std::string(stream.begin(), stream.end());
+  }
+};
+
+SessionConfig on(const char* address, const std::string& state_dir = {}) {
+  SessionConfig c;
+  c.listen = {{*Address::parse(address), std::nullopt}};
+  c.private_net = true;
+  c.use_builtin_routers = false;
+  c.state_dir = state_dir;
+  return c;
+}
+
+magnet::HostPort host_port(const Endpoint& e) { return {e.address.text(), e.port}; }
+
+/// Runs the loop until `done` is called, and fails after 30 s.
+class Loop {
+ public:
+  Runtime runtime{RuntimeConfig{.block_memory = 4u << 20, .disk_threads = 1}};
+  bool in_time = true;
+
+  void done() { runtime.stop(); }
+  void run() {
+    runtime.every(std::chrono::seconds(30), [this] {
+      in_time = false;
+      runtime.stop();
+      return false;
+    });
+    runtime.run();
+    REQUIRE(in_time);
+  }
+};
+
+/// Stops all sessions, then the loop.
+void stop_all(Loop& loop, std::vector<Session*> sessions) {
+  auto left = std::make_shared<std::size_t>(sessions.size());
+  for (Session* session : sessions) {
+    session->stop([&loop, left] {
+      if (--*left == 0) loop.done();
+    });
+  }
+}
+
+TorrentSpec seed_of(const Sample& sample, const std::string& folder) {
+  TorrentSpec spec;
+  spec.info_hash = sample.hash();
+  spec.info = sample.info();
+  spec.raw_info = sample.raw_info;
+  spec.download_dir = folder;
+  spec.seed_after = true;
+  return spec;
+}
+
+TorrentSpec get_of(const Sample& sample, const std::string& folder) {
+  TorrentSpec spec;
+  spec.info_hash = sample.hash();
+  spec.download_dir = folder;
+  return spec;
+}
+
+template <class Event>
+bool is(const SessionEvent& event) {
+  return std::holds_alternative<Event>(event);
+}
+
+}  // namespace
+
+TEST_CASE("A torrent is found by its info-hash alone, through a DHT of three, and downloaded") {
+  const TemporaryDir folder;
+  const Sample sample(folder.path() + "/seed");
+  const std::string target = folder.path() + "/get";
+
+  Loop loop;
+  Session router(loop.runtime, on("127.0.0.31"));
+  REQUIRE(router.start());
+  SessionConfig with_router = on("127.0.0.32");
+  with_router.bootstrap = {host_port(router.listening().at(0))};
+  Session seeder(loop.runtime, with_router);
+  REQUIRE(seeder.start());
+  with_router.listen = {{Address::v4(127, 0, 0, 33), std::nullopt}};
+  Session getter(loop.runtime, with_router);
+  REQUIRE(getter.start());
+
+  std::uint32_t stored = 0;
+  REQUIRE(seeder.add_torrent(seed_of(sample, folder.path() + "/seed"), [&](const SessionEvent& event) {
+    if (const auto* announced = std::get_if<session_event::Announced>(&event)) stored = announced->stored;
+  }));
+
+  std::vector<magnet::Phase> phases;
+  bool metadata = false, finished = false;
+  magnet::TorrentStatus status;
+  TorrentTimes times;
+  std::size_t asked = 0;
+  DhtStatus dht;
+  REQUIRE(getter.add_torrent(get_of(sample, target), [&](const SessionEvent& event) {
+    if (const auto* changed = std::get_if<session_event::PhaseChanged>(&event)) phases.push_back(changed->phase);
+    if (const auto* found = std::get_if<session_event::Metadata>(&event)) {
+      metadata = true;
+      CHECK(found->info->name == "sample");
+      CHECK(found->raw == sample.raw_info);
+    }
+    if (is<session_event::Finished>(event)) {
+      finished = true;
+      status = *getter.status(sample.hash());
+      times = getter.times(sample.hash());
+      asked = getter.dht_asked(sample.hash());
+      dht = getter.dht_status();
+      stop_all(loop, {&router, &seeder, &getter});
+    }
+  }));
+  loop.run();
+
+  CHECK(metadata);
+  REQUIRE(finished);
+  CHECK(sample.is_complete_in(target));
+  CHECK(status.bytes_done == sample.stream.size());
+  CHECK(status.downloaded >= sample.stream.size());
+  CHECK(status.seen_by_source[static_cast<std::size_t>(magnet::PeerSource::dht)] >= 1);
+  CHECK(stored >= 1);
+  CHECK(asked >= 1);
+  CHECK(dht.ever_answered());
+  CHECK(dht.table() >= 1);
+  REQUIRE((times.first_dht_answer && times.first_peer && times.metadata && times.opened && times.finished));
+  CHECK(*times.first_dht_answer <= *times.first_peer);
+  CHECK(*times.first_peer <= *times.metadata);
+  CHECK(*times.metadata <= *times.opened);
+  CHECK(*times.opened <= *times.finished);
+}
+
+TEST_CASE("D3 M6 a finished download starts again without metadata phase and fetches nothing") {
+  const TemporaryDir folder;
+  const Sample sample(folder.path() + "/seed");
+  const std::string target = folder.path() + "/get";
+  const std::string state = folder.path() + "/state";
+  for (int run = 0; run < 2; ++run) {
+    Loop loop;
+    Session seeder(loop.runtime, on("127.0.0.34"));
+    REQUIRE(seeder.start());
+    REQUIRE(seeder.add_torrent(seed_of(sample, folder.path() + "/seed"), [](const SessionEvent&) {}));
+    Session getter(loop.runtime, on("127.0.0.35", state));
+    REQUIRE(getter.start());
+    TorrentSpec spec = get_of(sample, target);
+    spec.explicit_peers = {host_port(seeder.listening().at(0))};
+    bool finished = false, stopped = false;
+    magnet::TorrentStatus status;
+    REQUIRE(getter.add_torrent(spec, [&](const SessionEvent& event) {
+      if (is<session_event::Stopped>(event)) stopped = true;
+      if (!is<session_event::Finished>(event)) return;
+      finished = true;
+      status = *getter.status(sample.hash());
+      stop_all(loop, {&seeder, &getter});
+    }));
+    if (run == 1) {
+      CHECK(getter.status(sample.hash())->phase != magnet::Phase::metadata);
+      CHECK(getter.times(sample.hash()).metadata);
+    }
+    loop.run();
+    REQUIRE(finished);
+    CHECK(stopped);
+    CHECK(sample.is_complete_in(target));
+    if (run == 1) CHECK(status.downloaded == 0);
+    CHECK(status.bytes_done == sample.stream.size());
+  }
+}
+
+TEST_CASE("M6 metadata alone is fetched, kept and not fetched again") {
+  const TemporaryDir folder;
+  const Sample sample(folder.path() + "/seed");
+  const std::string state = folder.path() + "/state";
+  for (int run = 0; run < 2; ++run) {
+    Loop loop;
+    Session seeder(loop.runtime, on("127.0.0.36"));
+    Session getter(loop.runtime, on("127.0.0.37", state));
+    REQUIRE(seeder.start());
+    REQUIRE(getter.start());
+    TorrentSpec spec = get_of(sample, folder.path() + "/get");
+    spec.metadata_only = true;
+    if (run == 0) {  // the second run has nobody to ask
+      REQUIRE(seeder.add_torrent(seed_of(sample, folder.path() + "/seed"), [](const SessionEvent&) {}));
+      spec.peers = {host_port(seeder.listening().at(0))};
+    }
+    wire::ByteVector raw;
+    REQUIRE(getter.add_torrent(spec, [&](const SessionEvent& event) {
+      if (const auto* metadata = std::get_if<session_event::Metadata>(&event)) {
+        raw = metadata->raw;
+        stop_all(loop, {&seeder, &getter});
+      }
+    }));
+    loop.run();
+    CHECK(raw == sample.raw_info);
+    CHECK_FALSE(std::filesystem::exists(folder.path() + "/get/sample"));
+  }
+}
+
+TEST_CASE("D6 the same hash twice in one state directory is a conflict, another hash is not") {
+  const TemporaryDir folder;
+  const Sample sample(folder.path() + "/seed");
+  const Sample other(folder.path() + "/other", 8);
+  const std::string state = folder.path() + "/state";
+  Loop loop;
+  Session first(loop.runtime, on("127.0.0.38", state));
+  Session second(loop.runtime, on("127.0.0.39", state));
+  REQUIRE(first.start());
+  REQUIRE(second.start());
+  const auto ignore = [](const SessionEvent&) {};
+  REQUIRE(first.add_torrent(seed_of(sample, folder.path() + "/seed"), ignore));
+  const auto again = second.add_torrent(get_of(sample, folder.path() + "/get"), ignore);
+  REQUIRE_FALSE(again);
+  CHECK(again.error().kind == StartError::Kind::conflict);
+  CHECK(again.error().cause == "locked by process " + std::to_string(::getpid()));
+  CHECK(second.add_torrent(seed_of(other, folder.path() + "/other"), ignore));
+  const auto same_session = first.add_torrent(get_of(sample, folder.path() + "/get"), ignore);
+  REQUIRE_FALSE(same_session);
+  CHECK(same_session.error().kind == StartError::Kind::conflict);
+  stop_all(loop, {&first, &second});
+  loop.run();
+}
+
+TEST_CASE("D6 a second node in one state directory is a conflict; the id survives a restart, others get fresh ones") {
+  const TemporaryDir folder;
+  std::vector<wire::NodeId> ids;
+  for (int run = 0; run < 2; ++run) {
+    Loop loop;
+    SessionConfig config = on("127.0.0.40", folder.path());
+    config.owns_identity = true;
+    Session node(loop.runtime, config);
+    REQUIRE(node.start());
+    ids.push_back(node.dht_status().nodes.at(0).id);
+
+    Session second(loop.runtime, config);
+    const auto refused = second.start();
+    REQUIRE_FALSE(refused);
+    CHECK(refused.error().kind == StartError::Kind::conflict);
+
+    config.owns_identity = false;
+    Session guest(loop.runtime, config);
+    REQUIRE(guest.start());
+    CHECK(guest.dht_status().nodes.at(0).id != ids.back());
+    stop_all(loop, {&guest, &node});
+    loop.run();
+  }
+  CHECK(ids[0] == ids[1]);
+}
+
+TEST_CASE("An explicit port that is taken is an error with its address") {
+  const auto taken = listen_tcp({Address::v4(127, 0, 0, 41), 0});
+  REQUIRE(taken);
+  const Endpoint where = *local_endpoint(taken->fd());
+  Loop loop;
+  SessionConfig config = on("127.0.0.41");
+  config.listen[0].port = where.port;
+  Session session(loop.runtime, config);
+  const auto started = session.start();
+  REQUIRE_FALSE(started);
+  CHECK(started.error().kind == StartError::Kind::port_taken);
+  CHECK(started.error().subject == where.text());
+}
+
+TEST_CASE("An address that this machine does not have is an error with its address") {
+  Loop loop;
+  Session session(loop.runtime, on("198.51.100.7"));
+  const auto started = session.start();
+  REQUIRE_FALSE(started);
+  CHECK(started.error().kind == StartError::Kind::no_interface);
+  CHECK(started.error().subject.starts_with("198.51.100.7:"));
+}
+
+TEST_CASE("UDP and TCP share a number, and so do the addresses") {
+  Loop loop;
+  SessionConfig config = on("127.0.0.42");
+  config.listen.push_back({Address::v4(127, 0, 0, 43), std::nullopt});
+  config.port_rule = PortRule::first_free_6881_6999;
+  Session session(loop.runtime, config);
+  REQUIRE(session.start());
+  const auto bound = session.listening();
+  REQUIRE(bound.size() == 2);
+  CHECK(bound[0].port == bound[1].port);
+  CHECK((bound[0].port >= 6881 && bound[0].port <= 6999));
+  REQUIRE(session.dht_status().nodes.size() == 2);
+  CHECK(session.dht_status().nodes[0].local == bound[0]);
+  for (const Endpoint& e : bound) {
+    CHECK_FALSE(listen_tcp(e));
+    CHECK_FALSE(bind_udp(e));
+  }
+
+  // The next session takes the next number.
+  Session second(loop.runtime, config);
+  REQUIRE(second.start());
+  CHECK(second.listening()[0].port > bound[0].port);
+}
+
+TEST_CASE("The default is one wildcard a family, as far as the machine has them") {
+  Loop loop;
+  SessionConfig config;
+  config.use_builtin_routers = false;
+  Session session(loop.runtime, config);
+  REQUIRE(session.start());
+  const auto bound = session.listening();
+  REQUIRE(!bound.empty());
+  CHECK(bound[0].address == Address{});
+  if (bound.size() == 2) {
+    CHECK(bound[1].address == Address::v6({}));
+    CHECK(bound[1].port == bound[0].port);
+  }
+  config.v6 = false;
+  Session v4(loop.runtime, config);
+  REQUIRE(v4.start());
+  CHECK(v4.listening().size() == 1);
+}
+
+TEST_CASE("S5 a link's x.pe on loopback is not dialled, a peer from the command line is") {
+  const TemporaryDir folder;
+  const Sample sample(folder.path() + "/seed");
+  Loop loop;
+  Session seeder(loop.runtime, on("127.0.0.44"));
+  REQUIRE(seeder.start());
+  REQUIRE(seeder.add_torrent(seed_of(sample, folder.path() + "/seed"), [](const SessionEvent&) {}));
+  const magnet::HostPort peer = host_port(seeder.listening().at(0));
+
+  SessionConfig config;  // the wildcard: global addresses only
+  config.v6 = false;
+  config.use_builtin_routers = false;
+  Session from_link(loop.runtime, config);
+  Session from_user(loop.runtime, config);
+  REQUIRE(from_link.start());
+  REQUIRE(from_user.start());
+  TorrentSpec spec = get_of(sample, folder.path() + "/a");
+  spec.peers = {peer};
+  REQUIRE(from_link.add_torrent(spec, [](const SessionEvent&) {}));
+  spec = get_of(sample, folder.path() + "/b");
+  spec.explicit_peers = {peer};
+  bool finished = false;
+  std::size_t seen_from_link = 99;
+  REQUIRE(from_user.add_torrent(spec, [&](const SessionEvent& event) {
+    if (!is<session_event::Finished>(event)) return;
+    finished = true;
+    seen_from_link = from_link.status(sample.hash())->seen;
+    stop_all(loop, {&seeder, &from_link, &from_user});
+  }));
+  loop.run();
+  CHECK(finished);
+  CHECK(seen_from_link == 0);
+  CHECK(sample.is_complete_in(folder.path() + "/b"));
+}
+
+TEST_CASE("A dht query by hand: ping, find_node and an announcing lookup") {
+  Loop loop;
+  Session router(loop.runtime, on("127.0.0.45"));
+  REQUIRE(router.start());
+  SessionConfig config = on("127.0.0.46");
+  config.bootstrap = {host_port(router.listening().at(0))};
+  config.tcp = false;
+  Session asker(loop.runtime, config);
+  REQUIRE(asker.start());
+  const auto hash = *wire::InfoHash::from_hex("0123456789abcdef0123456789abcdef01234567");
+  std::vector<Session::DhtNodeRef> refs;
+  bool pong = false;
+  std::optional<std::size_t> stored;
+  asker.on_dht_event([&](wire::Family family, const dht::Event& event) {
+    CHECK(family == wire::Family::v4);
+    if (const auto* done = std::get_if<dht::event::QueryDone>(&event)) {
+      pong = done->answered && done->to == router.listening().at(0);
+      refs = asker.dht_get_peers(hash, dht::AnnounceSpec{.port = 4'711});
+    }
+    if (const auto* announced = std::get_if<dht::event::AnnounceDone>(&event)) {
+      stored = announced->stored.size();
+      CHECK(announced->lookup == refs.at(0).lookup);
+      stop_all(loop, {&asker, &router});
+    }
+  });
+  REQUIRE(asker.dht_ping(router.listening().at(0)));
+  CHECK_FALSE(asker.dht_ping(*Endpoint::parse("[::1]:1")));
+  loop.run();
+  CHECK(pong);
+  CHECK(stored == 1u);
+}
+
+TEST_CASE("A session whose owner stops it from inside an event ends cleanly, and so does one that is just destroyed") {
+  const TemporaryDir folder;
+  const Sample sample(folder.path() + "/seed");
+  Loop loop;
+  Session seeder(loop.runtime, on("127.0.0.47"));
+  REQUIRE(seeder.start());
+  int told = 0;
+  bool stopped = false;
+  REQUIRE(seeder.add_torrent(seed_of(sample, folder.path() + "/seed"), [&](const SessionEvent& event) {
+    if (is<session_event::Stopped>(event)) stopped = true;
+    if (told++ == 0) seeder.stop([&] { loop.done(); });
+  }));
+  {
+    Session doomed(loop.runtime, on("127.0.0.48"));
+    REQUIRE(doomed.start());
+    TorrentSpec spec = get_of(sample, folder.path() + "/get");
+    spec.peers = {host_port(seeder.listening().at(0)), {"name.invalid", 1}};
+    REQUIRE(doomed.add_torrent(spec, [](const SessionEvent&) {}));
+  }
+  loop.run();
+  CHECK(stopped);
+  CHECK_FALSE(seeder.status(sample.hash()));
+}
+
+}  // namespace lodestone::node
