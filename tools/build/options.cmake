@@ -65,6 +65,8 @@ add_compile_definitions($<$<CONFIG:Debug>:_GLIBCXX_ASSERTIONS>)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
   # Asio 1.22 does not recognise coroutines in a clang that calls itself newer than the ones it knew.
   add_compile_definitions(ASIO_HAS_CO_AWAIT ASIO_HAS_STD_COROUTINE)
+  # libstdc++ 12 uses what it deprecates itself (std::stable_sort's temporary buffer).
+  add_compile_options(-Wno-deprecated-declarations)
 endif()
 
 # Link-time optimisation, for GCC in the "fat" form: a room's objects hold both machine code and intermediate code, so
