@@ -79,7 +79,7 @@ std::expected<void, StartError> Session::Impl::add_torrent(TorrentSpec spec, Eve
       host.io, now, std::move(spec), std::move(c), rng.fork(), host.blocks, std::move(lock),
       [this, hash] {
         wake([this, hash] {
-          if (TorrentDriver* torrent = find(hash)) torrent->advance(now);
+          if (TorrentDriver* torrent = find(hash)) torrent->set_pending();
         });
       },
       std::move(on_event));

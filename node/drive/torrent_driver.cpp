@@ -194,11 +194,6 @@ void TorrentDriver::on_dht_event(wire::Instant now, const DhtDriver& driver, con
 
 // --- driving ---
 
-void TorrentDriver::advance(wire::Instant now) {
-  pending_ = true;
-  if (now >= torrent_.next_deadline()) torrent_.advance(now, actions_);
-}
-
 void TorrentDriver::tick(TorrentContext& context) {
   if (stopping_) return;
   const magnet::TorrentStatus now_status = torrent_.status(context.now);
@@ -305,7 +300,8 @@ struct TorrentDriver::Carrier {
 };
 
 void TorrentDriver::carry_out(TorrentContext& context) {
-  pending_ = false;
+  // Facts without an answer of their own (payload was sent) make the torrent due at once.
+  if (context.now >= torrent_.next_deadline()) torrent_.advance(context.now, actions_);
   while (!actions_.empty()) {
     magnet::Actions batch;
     batch.swap(actions_);
@@ -315,12 +311,9 @@ void TorrentDriver::carry_out(TorrentContext& context) {
       actions_.swap(batch);
     }
   }
-  if (stopping_) {
-    check_stopped(context);
-  } else {
-    timer_.arm(std::max(torrent_.next_deadline(), context.now + kTimerGrain));
-  }
   pending_ = false;
+  if (stopping_) check_stopped(context);
+  if (!stopped_) timer_.arm(std::max(torrent_.next_deadline(), context.now + kTimerGrain));
 }
 
 void TorrentDriver::check_stopped(TorrentContext& context) {

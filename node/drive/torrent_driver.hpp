@@ -41,7 +41,7 @@ struct TorrentContext {
 
 class TorrentDriver {
  public:
-  /// `on_timer`: the torrent's deadline has come; call advance() and carry_out().
+  /// `on_timer`: the torrent's deadline has come; call set_pending() and carry_out().
   TorrentDriver(asio::io_context& io, wire::Instant now, TorrentSpec spec, magnet::TorrentConfig config, wire::Rng rng,
                 wire::BlockPool& blocks, std::optional<FileLock> lock, std::function<void()> on_timer,
                 Session::EventHandler on_event);
@@ -73,13 +73,12 @@ class TorrentDriver {
   void on_dht_event(wire::Instant now, const DhtDriver& driver, const dht::Event& event);
 
   // --- driving ---
-  /// The machine's own time, when it is due.
-  void advance(wire::Instant now);
   /// Once a second: back-off of lookups, stall, unfinished metadata.
   void tick(TorrentContext& context);
-  /// Something was learnt since the last carry_out().
+  /// Something was learnt since the last carry_out(), or the timer was due.
   [[nodiscard]] bool pending() const { return pending_; }
-  /// Carries out what has accumulated and arms the timer.
+  void set_pending() { pending_ = true; }
+  /// Lets the torrent advance if it is due, carries out what has accumulated, arms the timer.
   void carry_out(TorrentContext& context);
   /// Moves out what the owner shall be told.
   [[nodiscard]] std::vector<SessionEvent> take_events();
