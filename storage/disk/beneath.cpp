@@ -2,7 +2,6 @@
 #include "storage/disk/beneath.hpp"
 
 #include <fcntl.h>
-#include <limits.h>
 #include <linux/openat2.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -11,6 +10,8 @@
 #include <algorithm>
 #include <cerrno>
 #include <utility>
+
+#include <limits.h>
 
 namespace lodestone::storage::posix {
 namespace {
@@ -75,7 +76,8 @@ std::expected<Fd, std::error_code> Beneath::walk(int root, const Path& path, std
     Fd next{::openat(at, path[i].c_str(), O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)};
     if (!next) {
       const auto code = last_error();
-      if (is_symlink(at, path[i])) return std::unexpected(std::make_error_code(std::errc::too_many_symbolic_link_levels));
+      if (is_symlink(at, path[i]))
+        return std::unexpected(std::make_error_code(std::errc::too_many_symbolic_link_levels));
       return std::unexpected(code);
     }
     directory = std::move(next);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Names below a directory handle (D1). With openat2(RESOLVE_BENEATH) the kernel refuses what leaves the root, and symlinked
-// directories that stay inside are followed; where it is missing (old kernels, seccomp) a walk refuses every symlink.
-// The root itself is the user's own path and may be a symlink. Any thread.
+// Names below a directory handle (D1). With openat2(RESOLVE_BENEATH) the kernel refuses what leaves the root, and
+// symlinked directories that stay inside are followed; where it is missing (old kernels, seccomp) a walk refuses every
+// symlink. The root itself is the user's own path and may be a symlink. Any thread.
 #pragma once
 
 #include <expected>
@@ -21,8 +21,8 @@ class Beneath {
   /// `use_openat2` false: always walk (tests).
   Beneath(std::string root, bool use_openat2);
 
-  /// Opens with O_CLOEXEC; say O_NOFOLLOW in `flags` for files. An unclean element is cross_device_link, as is what leaves
-  /// the root; a symlink in the walk or at the end is too_many_symbolic_link_levels.
+  /// Opens with O_CLOEXEC; say O_NOFOLLOW in `flags` for files. An unclean element is cross_device_link, as is what
+  /// leaves the root; a symlink in the walk or at the end is too_many_symbolic_link_levels.
   [[nodiscard]] std::expected<Fd, std::error_code> open(const Path& path, int flags, unsigned mode = 0);
   /// The root (mkdir -p) and the directories in front of path's last element.
   [[nodiscard]] std::error_code make_parents(const Path& path);

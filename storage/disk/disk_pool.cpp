@@ -142,7 +142,8 @@ void DiskPool::submit(StoreId store, Job&& job) {
 
 void DiskPool::drain(std::vector<Completed>& out) {
   const std::lock_guard lock{state_->mutex};
-  out.insert(out.end(), std::make_move_iterator(state_->results.begin()), std::make_move_iterator(state_->results.end()));
+  out.insert(out.end(), std::make_move_iterator(state_->results.begin()),
+             std::make_move_iterator(state_->results.end()));
   state_->results.clear();
 }
 

@@ -31,13 +31,14 @@ class DiskPool {
   DiskPool& operator=(const DiskPool&) = delete;
 
   [[nodiscard]] StoreId add(std::unique_ptr<FileSet> files);
-  /// Jobs start in order of submission; reads go before everything else that waits. Close runs after all the store's others.
+  /// Jobs start in order of submission; reads go before everything else that waits. Close runs after all the store's
+  /// others.
   void submit(StoreId store, Job&& job);
   /// Moves all results so far to the end of `out`.
   void drain(std::vector<Completed>& out);
   /// After Closed came back (or when nothing of it is in flight).
   void remove(StoreId store);
-  /// Payload bytes queued or running.
+  /// Payload bytes queued or running: blocks of StorePiece, Spill and Read. The other jobs carry none.
   [[nodiscard]] std::size_t pressure() const;
 
  private:

@@ -180,8 +180,8 @@ Result Store::State::run(job::StorePiece&& job) {
 Result Store::State::run(job::Read&& job) {
   assert(job.into && job.range.length <= wire::kBlockSize);
   job.into.resize(job.range.length);
-  Trouble trouble = read_stream(*files, layout(), layout().geometry().offset(job.range.piece) + job.range.begin,
-                                job.into.bytes());
+  Trouble trouble =
+      read_stream(*files, layout(), layout().geometry().offset(job.range.piece) + job.range.begin, job.into.bytes());
   return result::BlockRead{job.range, std::move(job.into), job.cookie, std::move(trouble)};
 }
 
@@ -211,8 +211,7 @@ template <class F>
 Trouble Store::State::read_place(std::uint64_t place, std::uint32_t length, wire::MutableBytes buffer, F&& f) {
   for (std::uint64_t at = 0; at < length;) {
     const auto chunk = buffer.first(static_cast<std::size_t>(std::min<std::uint64_t>(buffer.size(), length - at)));
-    if (const auto code = files->read_scratch(place + at, chunk))
-      return trouble_with(*files, StateBlob::scratch, code);
+    if (const auto code = files->read_scratch(place + at, chunk)) return trouble_with(*files, StateBlob::scratch, code);
     if (Trouble trouble = f(at, Bytes{chunk})) return trouble;
     at += chunk.size();
   }

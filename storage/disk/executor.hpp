@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// One torrent's store: the file set plus the little state that jobs share (what is written, what is synced, the journal).
-// execute() runs one job on the calling thread: a disk worker, the simulator, a test. Jobs of one torrent may run at once
-// on several threads, except that Open comes before and Close after all others.
+// One torrent's store: the file set plus the little state that jobs share (what is written, what is synced, the
+// journal). execute() runs one job on the calling thread: a disk worker, the simulator, a test. Jobs of one torrent may
+// run at once on several threads, except that Open comes before and Close after all others.
 #pragma once
 
 #include <memory>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A FileSet that passes everything on to another one and fails where it is told to: the n-th call of an operation, every
-// call, or when the disk is full. A write that fails leaves half of its bytes, as a real one may. Thread-safe.
+// A FileSet that passes everything on to another one and fails where it is told to: the n-th call of an operation,
+// every call, or when the disk is full. A write that fails leaves half of its bytes, as a real one may. Thread-safe.
 #pragma once
 
 #include <array>
@@ -14,7 +14,19 @@
 namespace lodestone::storage {
 
 enum class FileOp : std::uint8_t {
-  stat, data_ranges, create, resize, remove, write, read, adopt, sync, replace, append, write_scratch, read_scratch
+  stat,
+  data_ranges,
+  create,
+  resize,
+  remove,
+  write,
+  read,
+  adopt,
+  sync,
+  replace,
+  append,
+  write_scratch,
+  read_scratch
 };
 inline constexpr std::size_t kFileOps = 13;
 
@@ -48,6 +60,7 @@ class Faults {
   std::uint64_t space_ = kNoLimit;
 };
 
-[[nodiscard]] std::unique_ptr<FileSet> make_faulty_files(std::unique_ptr<FileSet> inner, std::shared_ptr<Faults> faults);
+[[nodiscard]] std::unique_ptr<FileSet> make_faulty_files(std::unique_ptr<FileSet> inner,
+                                                         std::shared_ptr<Faults> faults);
 
 }  // namespace lodestone::storage

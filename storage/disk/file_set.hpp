@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The files of one torrent and its state blobs, behind an interface with three implementations: POSIX files (opened
 // below a directory handle, symlinks never followed out of the root, D1), memory (simulator, tests) and faulty (tests).
-// Thread-safe: several workers may read and write different ranges at once. The exceptions are set_layout, set_parts and
-// close, which only Open and Close call, alone.
+// Thread-safe: several workers may read and write different ranges at once. The exceptions are set_layout, set_parts
+// and close, which only Open and Close call, alone.
 #pragma once
 
 #include <cstdint>
@@ -33,8 +33,9 @@ struct ByteRange {
   friend bool operator==(const ByteRange&, const ByteRange&) = default;
 };
 
-/// Snapshot: replaced atomically. Journal: appended. Scratch: blocks of open large pieces. Parts: what pieces shared with
-/// wanted files have in unwanted files, which are never created; a byte's offset in it is its offset in the torrent.
+/// Snapshot: replaced atomically. Journal: appended. Scratch: blocks of open large pieces. Parts: what pieces shared
+/// with wanted files have in unwanted files, which are never created; a byte's offset in it is its offset in the
+/// torrent.
 enum class StateBlob : std::uint8_t { snapshot, journal, scratch, parts };
 inline constexpr std::size_t kStateBlobs = 4;
 
@@ -44,8 +45,8 @@ class FileSet {
 
   // --- payload files; `file` is the index in the layout; pads are never named ---
   virtual void set_layout(std::shared_ptr<const Manifest> manifest) = 0;
-  /// For these files every function below works on their stretch of the parts blob instead; `stat` then says how far that
-  /// reaches, with mtime 0. Empty: none.
+  /// For these files every function below works on their stretch of the parts blob instead; `stat` then says how far
+  /// that reaches, with mtime 0. Empty: none.
   virtual void set_parts(std::vector<bool> parts) = 0;
   /// Absence is no error. A symlink, or a path that leaves the root: too_many_symbolic_link_levels, cross_device_link.
   [[nodiscard]] virtual std::error_code stat(std::uint32_t file, FileStat& out) = 0;

@@ -161,7 +161,8 @@ Trouble Ledger::append(std::span<const JournalRecord> records) {
     const auto encoded = encode_record(generation_, record);
     bytes.insert(bytes.end(), encoded.begin(), encoded.end());
   }
-  if (const auto code = files_->append(StateBlob::journal, bytes)) return trouble_with(*files_, StateBlob::journal, code);
+  if (const auto code = files_->append(StateBlob::journal, bytes))
+    return trouble_with(*files_, StateBlob::journal, code);
   journal_bytes_ += bytes.size();
   return {};
 }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a running store knows of its pieces and keeps on record: which are verified and written, which of those are synced,
-// which still have to be hashed, and where the scratch file holds blocks of open pieces (D3, D4). Every change goes to the
-// journal; snapshots are taken at Open and Close and when the journal has grown long.
-// Thread-safe: the jobs of one store share it. Invariant: a piece is had only after its record is in the journal; a
-// snapshot taken at any moment, plus the journal after it, leads an unclean restart to the truth or to a re-check.
+// What a running store knows of its pieces and keeps on record: which are verified and written, which of those are
+// synced, which still have to be hashed, and where the scratch file holds blocks of open pieces (D3, D4). Every change
+// goes to the journal; snapshots are taken at Open and Close and when the journal has grown long. Thread-safe: the jobs
+// of one store share it. Invariant: a piece is had only after its record is in the journal; a snapshot taken at any
+// moment, plus the journal after it, leads an unclean restart to the truth or to a re-check.
 #pragma once
 
 #include <cstdint>
@@ -83,10 +83,10 @@ class Ledger {
   std::uint64_t losses_ = 0;  // calls of lost()
   std::uint64_t journal_bytes_ = 0;
   std::uint64_t snapshot_bytes_ = 0;
-  std::uint32_t records_written_ = 0;            // written-records in this journal
-  std::vector<wire::PieceIndex> since_sync_;     // of those, the last ones: not yet asked to be synced
-  std::map<std::uint32_t, Spilled> spilled_;     // by piece
-  std::vector<bool> slots_;                      // in use
+  std::uint32_t records_written_ = 0;         // written-records in this journal
+  std::vector<wire::PieceIndex> since_sync_;  // of those, the last ones: not yet asked to be synced
+  std::map<std::uint32_t, Spilled> spilled_;  // by piece
+  std::vector<bool> slots_;                   // in use
 };
 
 }  // namespace lodestone::storage

@@ -65,8 +65,9 @@ void MemoryDisk::resize(Node& node, std::uint64_t size) {
   if (size < node.size) {
     node.blocks.erase(node.blocks.lower_bound((size + kBlock - 1) / kBlock), node.blocks.end());
     const auto last = node.blocks.find(size / kBlock);
-    if (last != node.blocks.end()) std::fill(last->second->begin() + static_cast<std::ptrdiff_t>(size % kBlock),
-                                             last->second->end(), std::uint8_t{0});
+    if (last != node.blocks.end())
+      std::fill(last->second->begin() + static_cast<std::ptrdiff_t>(size % kBlock), last->second->end(),
+                std::uint8_t{0});
   }
   node.size = size;
 }

@@ -44,8 +44,14 @@ class Surveyor {
  public:
   Surveyor(FileSet& files, const Manifest& manifest, const ResumeState& resume, const std::vector<bool>& wanted,
            bool force)
-      : files_(files), manifest_(manifest), layout_(manifest.layout), resume_(resume), wanted_(wanted), force_(force),
-        stats_(layout_.files().size()), candidates_(layout_.geometry().piece_count()) {
+      : files_(files),
+        manifest_(manifest),
+        layout_(manifest.layout),
+        resume_(resume),
+        wanted_(wanted),
+        force_(force),
+        stats_(layout_.files().size()),
+        candidates_(layout_.geometry().piece_count()) {
     out_.have = resume.have;
     out_.check = Bitfield{layout_.geometry().piece_count()};
   }
@@ -150,8 +156,8 @@ class Surveyor {
         const PieceIndex piece{p};
         if (!resume_.have.test(piece) && !resume_.check.test(piece)) continue;
         const std::uint64_t begin = std::max(entry.offset, layout_.geometry().offset(piece));
-        const std::uint64_t end = std::min(entry.offset + entry.size,
-                                           layout_.geometry().offset(piece) + layout_.geometry().length(piece));
+        const std::uint64_t end =
+            std::min(entry.offset + entry.size, layout_.geometry().offset(piece) + layout_.geometry().length(piece));
         // If it cannot be carried over it is fetched again: that the piece is hashed below decides.
         if (files_.adopt(i, begin - entry.offset, end - begin)) break;
       }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What Open decides (D3): looks at the resume state and at the files, and says which pieces are trusted, which must be
-// hashed and which are plainly absent, and whether somebody else's files are in the way. Changes nothing on disk except,
-// with force, what is in the way; hashes nothing.
+// hashed and which are plainly absent, and whether somebody else's files are in the way. Changes nothing on disk
+// except, with force, what is in the way; hashes nothing.
 #pragma once
 
 #include <memory>
@@ -14,13 +14,13 @@
 namespace lodestone::storage {
 
 struct Survey {
-  Trouble trouble;         // conflict, unsafe path ...; the rest is then not valid
-  wire::Bitfield have;     // over the pieces
-  wire::Bitfield check;    // disjoint from have
-  bool foreign = false;    // files hold data that no state vouches for
+  Trouble trouble;       // conflict, unsafe path ...; the rest is then not valid
+  wire::Bitfield have;   // over the pieces
+  wire::Bitfield check;  // disjoint from have
+  bool foreign = false;  // files hold data that no state vouches for
   std::string foreign_path;
-  std::vector<bool> parts;           // per file: bytes go to the parts blob
-  std::vector<std::uint32_t> absent; // wanted files that do not exist yet
+  std::vector<bool> parts;            // per file: bytes go to the parts blob
+  std::vector<std::uint32_t> absent;  // wanted files that do not exist yet
   std::vector<SpilledBlock> spilled;
 };
 

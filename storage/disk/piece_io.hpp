@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The torrent's byte stream over a FileSet: reads and writes of stretches that may span files, and hashes. Pads are never
-// written and read as zeros (D2). Stateless, any thread.
+// The torrent's byte stream over a FileSet: reads and writes of stretches that may span files, and hashes. Pads are
+// never written and read as zeros (D2). Stateless, any thread.
 #pragma once
 
 #include <cstdint>

@@ -104,7 +104,9 @@ std::error_code find_data(int fd, std::uint64_t begin, std::uint64_t end, std::v
 class PosixFiles final : public FileSet {
  public:
   PosixFiles(std::string root, std::string state_dir, std::string stem, const PosixOptions& options)
-      : root_(std::move(root), options.use_openat2), state_dir_(std::move(state_dir)), stem_(std::move(stem)),
+      : root_(std::move(root), options.use_openat2),
+        state_dir_(std::move(state_dir)),
+        stem_(std::move(stem)),
         handles_(options.open_files) {}
 
   void set_layout(std::shared_ptr<const Manifest> manifest) override {
@@ -204,7 +206,8 @@ Opened PosixFiles::open_file(std::uint32_t file, bool writable, bool create) {
   struct stat st;
   if (::fstat(fd->value(), &st) != 0) return std::unexpected(last_error());
   if (!S_ISREG(st.st_mode)) {
-    return std::unexpected(std::make_error_code(S_ISDIR(st.st_mode) ? std::errc::is_a_directory : std::errc::file_exists));
+    return std::unexpected(
+        std::make_error_code(S_ISDIR(st.st_mode) ? std::errc::is_a_directory : std::errc::file_exists));
   }
   if (created) {
     const std::lock_guard lock{mutex_};
@@ -327,8 +330,7 @@ std::error_code PosixFiles::adopt(std::uint32_t file, std::uint64_t offset, std:
   if (!from) return from.error();
   const auto to = open_file(file, true, true);
   if (!to) return to.error();
-  const auto code =
-      posix::copy_range((*from)->value(), entry(file).offset + offset, (*to)->value(), offset, length);
+  const auto code = posix::copy_range((*from)->value(), entry(file).offset + offset, (*to)->value(), offset, length);
   mark_dirty(file);
   return code;
 }
@@ -356,8 +358,9 @@ std::error_code PosixFiles::sync_all(const Dirty& dirty) {
     if (::fdatasync((*handle)->value()) != 0) return last_error();
   }
   for (const auto& directory : dirty.directories) {
-    auto fd = directory.empty() ? std::expected<Fd, std::error_code>{Fd{::open(root_.root().c_str(), O_RDONLY | O_CLOEXEC)}}
-                                : root_.open(directory, O_RDONLY | O_DIRECTORY);
+    auto fd = directory.empty()
+                  ? std::expected<Fd, std::error_code>{Fd{::open(root_.root().c_str(), O_RDONLY | O_CLOEXEC)}}
+                  : root_.open(directory, O_RDONLY | O_DIRECTORY);
     if (!fd || !*fd) continue;  // gone or not readable: its files are synced, which is what counts
     if (::fsync(fd->value()) != 0 && errno != EINVAL) return last_error();
   }

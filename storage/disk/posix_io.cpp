@@ -2,7 +2,6 @@
 #include "storage/disk/posix_io.hpp"
 
 #include <fcntl.h>
-#include <limits.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -11,6 +10,8 @@
 #include <array>
 #include <cerrno>
 #include <cstdio>
+
+#include <limits.h>
 
 namespace lodestone::storage::posix {
 namespace {

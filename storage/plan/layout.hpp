@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which bytes of the torrent's stream lie in which file. Pure: paths are names below a root that only storage/disk opens.
-// Invariant: files cover the stream without gap or overlap, in order; paths are clean (D1: made by magnet/metainfo) and
-// differ from each other; pad files occupy the stream but are never on disk (D2).
+// Which bytes of the torrent's stream lie in which file. Pure: paths are names below a root that only storage/disk
+// opens. Invariant: files cover the stream without gap or overlap, in order; paths are clean (D1: made by
+// magnet/metainfo) and differ from each other; pad files occupy the stream but are never on disk (D2).
 #pragma once
 
 #include <cstdint>
@@ -15,11 +15,11 @@
 namespace lodestone::storage {
 
 struct FileEntry {
-  std::vector<std::string> path;  // clean elements below the root, the torrent's name included; never empty
-  std::uint64_t size = 0;         // bytes
-  std::uint64_t offset = 0;       // in the stream
-  bool pad = false;               // BEP 47
-  bool executable = false;        // BEP 47 attr x
+  std::vector<std::string> path;             // clean elements below the root, the torrent's name included; never empty
+  std::uint64_t size = 0;                    // bytes
+  std::uint64_t offset = 0;                  // in the stream
+  bool pad = false;                          // BEP 47
+  bool executable = false;                   // BEP 47 attr x
   [[nodiscard]] std::string joined() const;  // with '/'
 };
 

@@ -216,8 +216,8 @@ std::expected<Snapshot, ResumeError> decode_snapshot(Bytes raw, const wire::Geom
   const auto generation = body->find_integer("generation");
   const auto info = body->find_string("info");
   const auto scratch = body->find_string("scratch");
-  if (!have || !check || !parts || !generation || *generation < 0 || *generation > kMaxGeneration || !info || !scratch ||
-      scratch->size() % kSpilledSize != 0)
+  if (!have || !check || !parts || !generation || *generation < 0 || *generation > kMaxGeneration || !info ||
+      !scratch || scratch->size() % kSpilledSize != 0)
     return std::unexpected(ResumeError::bad_field);
 
   Snapshot out;

@@ -12,11 +12,12 @@
 //                parts       bitfield over the files: bytes kept in the state directory, the file is unwanted
 //                scratch     12 B a block in the scratch file: piece, block, slot
 //                version     1
-//   journal    24 B records behind each other: kind, a, b, c (32 bits, big-endian), then SipHash of those 16 bytes under a
+//   journal    24 B records behind each other: kind, a, b, c (32 bits, big-endian), then SipHash of those 16 bytes
+//   under a
 //              key made of the generation. A record of another snapshot's journal does not verify.
 //
-// A written piece stands in the journal before anybody hears of it; one that is written but not yet synced must be hashed
-// again after an unclean stop. Corruption anywhere is never an error to a caller: it costs a re-check.
+// A written piece stands in the journal before anybody hears of it; one that is written but not yet synced must be
+// hashed again after an unclean stop. Corruption anywhere is never an error to a caller: it costs a re-check.
 #pragma once
 
 #include <array>
@@ -51,9 +52,9 @@ struct Snapshot {
   std::uint64_t generation = 0;
   bool clean = false;
   bool foreign = false;
-  wire::Bitfield have;   // over the pieces
-  wire::Bitfield check;  // over the pieces; disjoint from have
-  wire::Bitfield parts;  // over the files
+  wire::Bitfield have;          // over the pieces
+  wire::Bitfield check;         // over the pieces; disjoint from have
+  wire::Bitfield parts;         // over the files
   std::vector<FileMark> files;  // one a file when clean, else none
   std::vector<SpilledBlock> spilled;
   wire::ByteVector info_dict;
@@ -101,7 +102,7 @@ struct ResumeState {
   bool foreign = false;  // see Snapshot; false as soon as the journal has a written piece
   bool unknown = false;  // pieces in neither set may be on disk none the less (no state, damage): look
   std::uint64_t generation = 0;
-  wire::Bitfield have;   // over the pieces, also when not usable
+  wire::Bitfield have;  // over the pieces, also when not usable
   wire::Bitfield check;
   wire::Bitfield parts;  // over the files
   std::vector<FileMark> files;

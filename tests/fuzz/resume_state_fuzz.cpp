@@ -78,7 +78,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const auto decoded = decode_snapshot(snapshot, kGeometry, kFiles);
   const auto info = snapshot_info_dict(snapshot);
   if (decoded) {
-    require(info.has_value() && std::equal(info->begin(), info->end(), decoded->info_dict.begin(), decoded->info_dict.end()));
+    require(info.has_value() &&
+            std::equal(info->begin(), info->end(), decoded->info_dict.begin(), decoded->info_dict.end()));
     const auto again = decode_snapshot(encode_snapshot(*decoded), kGeometry, kFiles);
     require(again.has_value() && *again == *decoded);
   }
@@ -90,7 +91,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const ResumeState whole = merge(snapshot, journal, kGeometry, kFiles, info_dict);
   check(whole);
   // Long inputs are torn at fewer places, so that one run stays short.
-  const std::size_t step = std::max<std::size_t>(1, journal.size() / 256);
+  const std::size_t step = std::max<std::size_t>(1, journal.size() / 48);
   for (std::size_t n = 0; n < journal.size(); n += step) {
     const wire::ByteVector torn(journal.begin(), journal.begin() + static_cast<std::ptrdiff_t>(n));
     const ResumeState state = merge(snapshot, torn, kGeometry, kFiles, info_dict);

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "storage/disk/disk_pool.hpp"
 
-#include <catch2/catch.hpp>
-
 #include <condition_variable>
 #include <mutex>
 #include <thread>
+
+#include <catch2/catch.hpp>
 
 #include "storage/disk/memory_files.hpp"
 #include "tests/storage/disk/fixture.hpp"
@@ -86,7 +86,9 @@ class GatedFiles final : public FileSet {
   std::error_code write(std::uint32_t f, std::uint64_t o, std::span<const wire::Bytes> d) override {
     return inner_->write(f, o, d);
   }
-  std::error_code read(std::uint32_t f, std::uint64_t o, wire::MutableBytes d) override { return inner_->read(f, o, d); }
+  std::error_code read(std::uint32_t f, std::uint64_t o, wire::MutableBytes d) override {
+    return inner_->read(f, o, d);
+  }
   std::error_code adopt(std::uint32_t f, std::uint64_t o, std::uint64_t n) override { return inner_->adopt(f, o, n); }
   void mark_dirty(std::uint32_t f) override { inner_->mark_dirty(f); }
   std::error_code sync() override {
@@ -159,8 +161,8 @@ TEST_CASE("D5 several workers store, read, sync and close several torrents at on
   for (auto& [id, result] : results) {
     if (auto* read = std::get_if<result::BlockRead>(&result)) {
       REQUIRE_FALSE(read->trouble);
-      REQUIRE(std::ranges::equal(read->block.bytes(),
-                                 sample.piece(static_cast<std::uint32_t>(read->cookie)).first(1'000)));
+      REQUIRE(
+          std::ranges::equal(read->block.bytes(), sample.piece(static_cast<std::uint32_t>(read->cookie)).first(1'000)));
     } else {
       CHECK_FALSE(std::get<result::Closed>(result).trouble);
     }

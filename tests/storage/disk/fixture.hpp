@@ -2,13 +2,13 @@
 // A torrent to store: made-up content with its manifest, and the jobs that tests issue over and over.
 #pragma once
 
-#include <catch2/catch.hpp>
-
 #include <algorithm>
 #include <memory>
 #include <string>
 #include <utility>
 #include <vector>
+
+#include <catch2/catch.hpp>
 
 #include "storage/disk/executor.hpp"
 #include "wire/base/rng.hpp"

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "storage/disk/posix_files.hpp"
 
-#include <catch2/catch.hpp>
-
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <csignal>
 #include <filesystem>
+
+#include <catch2/catch.hpp>
 
 #include "storage/plan/resume.hpp"
 #include "tests/storage/disk/fixture.hpp"
@@ -33,9 +34,7 @@ struct Bench {
   [[nodiscard]] Session session() {
     return Session{sample, make_posix_files((dir / "root").string(), (dir / "state").string(), "stem", options)};
   }
-  [[nodiscard]] fs::path file(std::uint32_t f) const {
-    return dir / "root" / sample.layout().files()[f].joined();
-  }
+  [[nodiscard]] fs::path file(std::uint32_t f) const { return dir / "root" / sample.layout().files()[f].joined(); }
   Sample sample;
   PosixOptions options;
   Temporary dir;
@@ -99,6 +98,46 @@ TEST_CASE("D4 a store dropped at any moment comes back with what the journal say
   CHECK(opened.have.count() + session.check_all(opened).size() == bench.sample.pieces());
 }
 
+TEST_CASE("D4 kill -9 of a storing process leaves no corrupt file and loses no piece that it told of") {
+  Bench bench{make_sample({{"t/a", 20 * kPieceLength + 5}, {"t/b", 20 * kPieceLength}}, kPieceLength)};
+  const std::uint32_t told = GENERATE(0u, 1u, 7u, 23u, 40u);
+  const bool syncs = GENERATE(false, true);
+  int pipe[2];
+  REQUIRE(::pipe(pipe) == 0);
+  const pid_t child = ::fork();
+  REQUIRE(child >= 0);
+  if (child == 0) {
+    // Stores as fast as it can and says so piece by piece, until it is killed.
+    auto session = bench.session();
+    static_cast<void>(session.open());
+    for (std::uint32_t p = 0; p < bench.sample.pieces(); ++p) {
+      session.store(p);
+      if (syncs && p % 5 == 4) static_cast<void>(session.sync());
+      if (::write(pipe[1], "x", 1) != 1) ::_exit(1);
+    }
+    for (;;) ::pause();
+  }
+  for (std::uint32_t i = 0; i < told; ++i) {
+    char byte = 0;
+    REQUIRE(::read(pipe[0], &byte, 1) == 1);
+  }
+  REQUIRE(::kill(child, SIGKILL) == 0);
+  int status = 0;
+  REQUIRE(::waitpid(child, &status, 0) == child);
+  CHECK(WIFSIGNALED(status));
+  ::close(pipe[0]);
+  ::close(pipe[1]);
+
+  auto session = bench.session();
+  const auto opened = session.open();
+  REQUIRE_FALSE(opened.trouble);
+  // Everything that is trusted or to be hashed is good, and it is at least what we were told.
+  CHECK(session.check_all(opened).size() == opened.check.count());
+  for (const std::uint32_t p : members(opened.have)) CHECK(session.check(p).good);
+  CHECK(opened.have.count() + opened.check.count() >= told);
+  if (syncs) CHECK(opened.check.count() <= 5);
+}
+
 TEST_CASE("D3 state files are private and snapshots leave no temporary behind") {
   Bench bench{mixed()};
   auto session = bench.session();
@@ -106,7 +145,8 @@ TEST_CASE("D3 state files are private and snapshots leave no temporary behind") 
   session.store(0);
   session.store(2);
   REQUIRE_FALSE(session.spill({{wire::PieceIndex{4}, 0}}).trouble);
-  for (const char* name : {"stem.resume", "stem.journal", "stem.scratch"}) CHECK(mode_of(bench.dir / "state" / name) == 0600);
+  for (const char* name : {"stem.resume", "stem.journal", "stem.scratch"})
+    CHECK(mode_of(bench.dir / "state" / name) == 0600);
   CHECK(mode_of(bench.dir / "state") == 0700);
   CHECK_FALSE(fs::exists(bench.dir / "state" / "stem.resume.tmp"));
 }
@@ -176,8 +216,8 @@ TEST_CASE("D1 the root itself may be a symlink, and need not exist") {
 }
 
 TEST_CASE("D1 unclean elements are refused even if a manifest should carry them") {
-  const std::string name = GENERATE(std::string{".."}, std::string{"."}, std::string{""}, std::string{"x\0y", 3},
-                                    std::string{"x/y"});
+  const std::string name =
+      GENERATE(std::string{".."}, std::string{"."}, std::string{""}, std::string{"x\0y", 3}, std::string{"x/y"});
   Sample sample = make_sample({{"t/a", 10}}, kPieceLength);
   auto files = sample.layout().files();
   files[0].path[0] = name;

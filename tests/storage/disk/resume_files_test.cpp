@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "storage/disk/resume_files.hpp"
 
-#include <catch2/catch.hpp>
-
 #include <sys/stat.h>
+
+#include <catch2/catch.hpp>
 
 #include "storage/disk/file_set.hpp"
 #include "tests/storage/disk/fixture.hpp"

@@ -2,13 +2,13 @@
 // A directory of its own that goes away with the test.
 #pragma once
 
-#include <catch2/catch.hpp>
-
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <string>
+
+#include <catch2/catch.hpp>
 
 #include "wire/base/bytes.hpp"
 

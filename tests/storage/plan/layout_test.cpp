@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "storage/plan/layout.hpp"
 
-#include <catch2/catch.hpp>
-
 #include <utility>
+
+#include <catch2/catch.hpp>
 
 #include "wire/base/rng.hpp"
 
@@ -39,8 +39,9 @@ std::vector<Slice> slices(const Layout& layout, std::uint64_t offset, std::uint6
 }  // namespace
 
 TEST_CASE("a layout gives files their offsets and cuts the stream at their borders") {
-  const Layout layout{{file("a", 10), file("empty", 0), file("b", 5), file(".pad", 1, true), file("c", 4), file("end", 0)},
-                      *wire::Geometry::make(20, 8)};
+  const Layout layout{
+      {file("a", 10), file("empty", 0), file("b", 5), file(".pad", 1, true), file("c", 4), file("end", 0)},
+      *wire::Geometry::make(20, 8)};
   CHECK(layout.files()[2].offset == 10);
   CHECK(layout.files()[4].offset == 16);
   CHECK(layout.files()[5].offset == 20);

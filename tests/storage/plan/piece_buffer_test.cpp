@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "storage/plan/piece_buffer.hpp"
 
-#include <catch2/catch.hpp>
-
 #include <utility>
 #include <vector>
+
+#include <catch2/catch.hpp>
 
 using namespace lodestone;
 using storage::PieceBuffer;

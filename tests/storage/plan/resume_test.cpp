@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "storage/plan/resume.hpp"
 
-#include <catch2/catch.hpp>
-
 #include <initializer_list>
+
+#include <catch2/catch.hpp>
 
 using namespace lodestone;
 using namespace lodestone::storage;
