@@ -256,8 +256,9 @@ void Node::add_introducers(Instant now, std::span<const Endpoint> introducers, O
 void Node::restore(Instant now, const Snapshot& saved, Output& out) {
   State& s = *state_;
   std::vector<SavedContact> contacts = saved.contacts;
-  std::stable_sort(contacts.begin(), contacts.end(),
-                   [](const SavedContact& a, const SavedContact& b) { return a.last_seen > b.last_seen; });
+  std::sort(contacts.begin(), contacts.end(), [](const SavedContact& a, const SavedContact& b) {
+    return a.last_seen != b.last_seen ? a.last_seen > b.last_seen : a.id < b.id;
+  });
   Instant due = now;
   for (const SavedContact& c : contacts) {
     if (c.id == s.config.id || !s.guard.allows(c.endpoint)) continue;

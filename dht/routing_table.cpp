@@ -2,7 +2,9 @@
 #include "dht/routing_table.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cassert>
+#include <iterator>
 
 namespace lodestone::dht {
 namespace {
@@ -20,28 +22,35 @@ std::uint16_t to_ms(wire::Duration rtt) {
 class Nearest {
  public:
   using Entry = RoutingTable::Entry;
-  Nearest(const wire::Key& target, std::span<const Entry*> out)
-      : target_(target), prefix_(wire::load_be64(target.bytes().data())), out_(out) {}
+  static constexpr std::size_t kMax = 32;
 
+  Nearest(const wire::Key& target, std::span<const Entry*> out)
+      : target_(target), prefix_(wire::load_be64(target.bytes().data())), out_(out) {
+    assert(out.size() <= kMax);
+  }
   void show(const Entry& e) {
-    if (size_ == out_.size() && !before(e, *out_[size_ - 1])) return;
+    const std::uint64_t key = wire::load_be64(e.id.bytes().data()) ^ prefix_;
+    if (size_ == out_.size() && !before(key, e, size_ - 1)) return;
     std::size_t at = size_ < out_.size() ? size_++ : size_ - 1;
-    for (; at > 0 && before(e, *out_[at - 1]); --at) out_[at] = out_[at - 1];
+    for (; at > 0 && before(key, e, at - 1); --at) {
+      out_[at] = out_[at - 1];
+      keys_[at] = keys_[at - 1];
+    }
     out_[at] = &e;
+    keys_[at] = key;
   }
   [[nodiscard]] std::size_t size() const { return size_; }
   [[nodiscard]] bool full() const { return size_ == out_.size(); }
 
  private:
-  [[nodiscard]] bool before(const Entry& a, const Entry& b) const {
-    const std::uint64_t x = wire::load_be64(a.id.bytes().data()) ^ prefix_;
-    const std::uint64_t y = wire::load_be64(b.id.bytes().data()) ^ prefix_;
-    return x != y ? x < y : wire::closer(target_, a.id, b.id);
+  [[nodiscard]] bool before(std::uint64_t key, const Entry& e, std::size_t at) const {
+    return key != keys_[at] ? key < keys_[at] : wire::closer(target_, e.id, out_[at]->id);
   }
 
   const wire::Key& target_;
   std::uint64_t prefix_;
   std::span<const Entry*> out_;
+  std::array<std::uint64_t, kMax> keys_;  // [0, size_) is set
   std::size_t size_ = 0;
 };
 
@@ -162,17 +171,26 @@ void RoutingTable::split() {
   Bucket& b = buckets_[depth];
   deeper.looked_up = b.looked_up;
   const auto stays = [&](const Entry& e) { return static_cast<std::size_t>(wire::common_prefix(own_, e.id)) == depth; };
-  const auto middle = std::stable_partition(b.entries.begin(), b.entries.end(), stays);
+  const auto middle = std::partition(b.entries.begin(), b.entries.end(), stays);
   deeper.entries.assign(middle, b.entries.end());
   b.entries.erase(middle, b.entries.end());
-  b.entries.shrink_to_fit();
   b.spares.clear();
-  // Narrower than its parent, it may be too full at birth. It is the own bucket now and splits in its turn; at the very
-  // bottom the latest go.
+  trim(depth);
+  b.entries.shrink_to_fit();
+  // Narrower than its parent, the new one may be too full at birth. It is the own bucket now and splits in its turn.
   if (deeper.entries.size() <= capacity(depth + 1)) return;
   if (buckets_.size() < kMaxBuckets) return split();
-  size_ -= deeper.entries.size() - capacity(depth + 1);
-  deeper.entries.resize(capacity(depth + 1));
+  trim(depth + 1);
+}
+
+/// A bucket that was born too full keeps those that have been here longest; the others become spares.
+void RoutingTable::trim(std::size_t bucket) {
+  Bucket& b = buckets_[bucket];
+  if (b.entries.size() <= capacity(bucket)) return;
+  std::sort(b.entries.begin(), b.entries.end(), [](const Entry& x, const Entry& y) {
+    return x.first_seen != y.first_seen ? x.first_seen < y.first_seen : x.id < y.id;
+  });
+  for (; b.entries.size() > capacity(bucket); b.entries.pop_back(), --size_) keep_spare(b, b.entries.back());
 }
 
 void RoutingTable::keep_spare(Bucket& bucket, const Entry& entry) {
@@ -220,6 +238,7 @@ void RoutingTable::promote(std::size_t bucket) {
 
 std::size_t RoutingTable::closest(const wire::Key& target, std::span<const Entry*> out, bool good_only) const {
   if (out.empty()) return 0;
+  if (out.size() > Nearest::kMax) return closest_of_all(target, out, good_only);
   Nearest nearest{target, out};
   const auto scan = [&](const Bucket& b) {
     for (const Entry& e : b.entries)
@@ -234,6 +253,17 @@ std::size_t RoutingTable::closest(const wire::Key& target, std::span<const Entry
     for (std::size_t i = home + 1; i <= last; ++i) scan(buckets_[i]);
   for (std::size_t i = home; i-- > 0 && !nearest.full();) scan(buckets_[i]);
   return nearest.size();
+}
+
+std::size_t RoutingTable::closest_of_all(const wire::Key& target, std::span<const Entry*> out, bool good_only) const {
+  std::vector<const Entry*> all;
+  for_each([&](const Entry& e) {
+    if (!good_only || e.good()) all.push_back(&e);
+  });
+  const std::size_t n = std::min(all.size(), out.size());
+  std::partial_sort_copy(all.begin(), all.end(), out.begin(), out.begin() + static_cast<std::ptrdiff_t>(n),
+                         [&](const Entry* a, const Entry* b) { return wire::closer(target, a->id, b->id); });
+  return n;
 }
 
 void RoutingTable::note_lookup(wire::Instant now, const wire::Key& target) {

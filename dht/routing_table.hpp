@@ -100,8 +100,11 @@ class RoutingTable {
   /// The entry that keeps this contact out by T4, if there is one.
   [[nodiscard]] const Entry* rival(const Contact& contact) const;
   [[nodiscard]] wire::Key random_key(std::size_t bucket, wire::Rng& rng) const;
+  /// For more than a reply's worth: sorts.
+  std::size_t closest_of_all(const wire::Key& target, std::span<const Entry*> out, bool good_only) const;
   Outcome insert(const Entry& entry);
   void split();
+  void trim(std::size_t bucket);
   void keep_spare(Bucket& bucket, const Entry& entry);
   void remove(const wire::NodeId& id);
   void promote(std::size_t bucket);

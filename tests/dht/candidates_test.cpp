@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <catch2/catch.hpp>
+
+#include <vector>
+
+#include "dht/candidates.hpp"
+
+using namespace lodestone;
+using namespace std::chrono_literals;
+using dht::Candidates;
+using State = Candidates::State;
+
+namespace {
+
+/// A contact at that distance from the target, which is zero.
+dht::Contact at(std::uint8_t distance) {
+  dht::Contact c;
+  c.id.bytes()[0] = distance;
+  c.endpoint = {wire::Address::v4(11, 0, distance, 1), 6881};
+  return c;
+}
+
+const auto kAny = [](const Candidates::Candidate&) { return true; };
+
+}  // namespace
+
+TEST_CASE("the closest are asked first, never more than are wanted") {
+  Candidates c{{}, true};
+  for (const std::uint8_t d : std::initializer_list<std::uint8_t>{50, 10, 30, 20, 40}) CHECK(c.add(at(d)));
+  std::vector<std::uint8_t> asked;
+  while (const auto i = c.take_next(3, kAny)) asked.push_back(c.at(*i).contact.id.bytes()[0]);
+  CHECK(asked == std::vector<std::uint8_t>{10, 20, 30});
+  CHECK(c.in_flight() == 3);
+}
+
+TEST_CASE("L2 a slow one frees its slot, and the search still waits for it") {
+  Candidates c{{}, true};
+  for (const std::uint8_t d : std::initializer_list<std::uint8_t>{10, 20}) c.add(at(d));
+  const auto first = *c.take_next(1, kAny);
+  CHECK_FALSE(c.take_next(1, kAny));
+  c.set_state(first, State::slow);
+  CHECK(c.in_flight() == 0);
+  const auto second = c.take_next(1, kAny);
+  REQUIRE(second);
+  c.answered(*second, at(20).id, 10ms, {});
+  CHECK_FALSE(c.search_over(1, kAny));
+  c.set_state(first, State::overdue);
+  CHECK(c.search_over(1, kAny));
+  c.answered(first, at(10).id, 5s, {});  // late, but used
+  std::vector<std::uint8_t> order;
+  c.for_each_answered([&](const auto& x) {
+    order.push_back(x.contact.id.bytes()[0]);
+    return true;
+  });
+  CHECK(order == std::vector<std::uint8_t>{10, 20});
+}
+
+TEST_CASE("L1 the search is over when the closest have answered and nothing closer is outstanding") {
+  Candidates c{{}, true};
+  for (const std::uint8_t d : std::initializer_list<std::uint8_t>{10, 20, 30, 40}) c.add(at(d));
+  const auto a = *c.take_next(2, kAny);
+  const auto b = *c.take_next(2, kAny);
+  c.answered(b, at(20).id, 1ms, {});
+  CHECK_FALSE(c.search_over(2, kAny));
+  c.set_state(a, State::failed);
+  CHECK_FALSE(c.search_over(2, kAny));  // 30 is to be asked now
+  const auto d = *c.take_next(2, kAny);
+  CHECK(c.at(d).contact.id.bytes()[0] == 30);
+  c.add(at(5));  // somebody named a closer one
+  c.answered(d, at(30).id, 1ms, {});
+  CHECK_FALSE(c.search_over(2, kAny));
+  const auto e = *c.take_next(2, kAny);
+  CHECK(c.at(e).contact.id.bytes()[0] == 5);
+  c.answered(e, at(5).id, 1ms, {});
+  CHECK(c.search_over(2, kAny));
+  CHECK_FALSE(c.take_next(2, kAny));
+}
+
+TEST_CASE("L8 one query per address and per /24, unless the net is private") {
+  const bool diverse = GENERATE(true, false);
+  Candidates c{{}, diverse};
+  auto same_address = at(20);
+  same_address.endpoint = {at(10).endpoint.address, 7000};
+  auto same_prefix = at(30);
+  same_prefix.endpoint.address = wire::Address::v4(11, 0, 10, 9);
+  for (const auto& x : {at(10), same_address, same_prefix, at(40)}) CHECK(c.add(x));
+  std::vector<std::uint8_t> asked;
+  while (const auto i = c.take_next(8, kAny)) asked.push_back(c.at(*i).contact.id.bytes()[0]);
+  CHECK(asked == (diverse ? std::vector<std::uint8_t>{10, 40} : std::vector<std::uint8_t>{10, 20, 30, 40}));
+}
+
+TEST_CASE("L7 an endpoint is a candidate once, whatever it is called") {
+  Candidates c{{}, false};
+  CHECK(c.add(at(10)));
+  auto renamed = at(20);
+  renamed.endpoint = at(10).endpoint;
+  CHECK_FALSE(c.add(renamed));
+  CHECK_FALSE(c.add_introducer(at(10).endpoint));
+}
+
+TEST_CASE("an introducer comes last and gets its place when it answers") {
+  Candidates c{{}, true};
+  c.add(at(50));
+  CHECK(c.add_introducer(at(10).endpoint));
+  const auto known = *c.take_next(8, kAny);
+  CHECK(c.at(known).contact.id == at(50).id);
+  const auto unknown = *c.take_next(8, kAny);
+  c.answered(known, at(50).id, 1ms, {});
+  c.answered(unknown, at(10).id, 1ms, {});
+  std::vector<std::uint8_t> order;
+  c.for_each_answered([&](const auto& x) {
+    order.push_back(x.contact.id.bytes()[0]);
+    return true;
+  });
+  CHECK(order == std::vector<std::uint8_t>{10, 50});
+}
+
+TEST_CASE("one id at two addresses counts once") {
+  Candidates c{{}, true};
+  c.add(at(10));
+  auto twin = at(10);
+  twin.endpoint.address = wire::Address::v4(11, 0, 99, 1);
+  c.add(twin);
+  const auto a = *c.take_next(8, kAny);
+  const auto b = *c.take_next(8, kAny);
+  c.answered(a, at(10).id, 1ms, {});
+  c.answered(b, at(10).id, 1ms, {});
+  int n = 0;
+  c.for_each_answered([&](const auto&) { return ++n > 0; });
+  CHECK(n == 1);
+}
+
+TEST_CASE("a network that names ever closer nodes does not make a lookup grow without end") {
+  Candidates c{{}, false};
+  for (std::uint32_t i = 0; i < 5'000; ++i) {
+    dht::Contact x;
+    wire::store_be32(x.id.bytes().data(), 5'000 - i);
+    x.endpoint = {wire::Address::v4(0x0b000000u + i), 6881};
+    c.add(x);
+  }
+  CHECK(c.size() == 1'024);
+}

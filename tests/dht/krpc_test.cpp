@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <catch2/catch.hpp>
+
+#include <array>
+#include <string>
+
+#include "dht/krpc.hpp"
+
+using namespace lodestone;
+using namespace lodestone::dht::krpc;
+using wire::as_bytes;
+using wire::as_text;
+using wire::ByteVector;
+
+namespace {
+
+const std::string kId = "abcdefghij0123456789";
+const std::string kTarget = "mnopqrstuvwxyz123456";
+
+wire::NodeId id() { return *wire::NodeId::from_bytes(as_bytes(kId)); }
+wire::Key key() { return *wire::Key::from_bytes(as_bytes(kTarget)); }
+
+/// The text stays alive as long as what is read from it.
+struct Read {
+  explicit Read(std::string raw) : text(std::move(raw)), result(decoder.decode(as_bytes(text))) {}
+  [[nodiscard]] const Query& query() const { return std::get<Query>(result->body); }
+  [[nodiscard]] const Reply& reply() const { return std::get<Reply>(result->body); }
+  [[nodiscard]] int code() const { return result ? -1 : result.error().code; }
+  std::string text;
+  Decoder decoder;
+  std::expected<Message, Rejected> result;
+};
+
+template <class F>
+std::string encoded(F&& f, std::size_t room = 1'024) {
+  ByteVector out(room);
+  out.resize(f(wire::MutableBytes{out}));
+  return std::string{as_text(out)};
+}
+
+}  // namespace
+
+TEST_CASE("queries are written in the canonical form of BEP 5") {
+  const auto our_id = id();
+  const QueryHead head{0x61626364, our_id, "LD", false};
+  CHECK(encoded([&](auto out) { return encode_ping(out, head); }) ==
+        "d1:ad2:id20:" + kId + "e1:q4:ping1:t4:abcd1:v2:LD1:y1:qe");
+  CHECK(encoded([&](auto out) { return encode_find_node(out, head, key()); }) ==
+        "d1:ad2:id20:" + kId + "6:target20:" + kTarget + "e1:q9:find_node1:t4:abcd1:v2:LD1:y1:qe");
+  const QueryHead ro{0x61626364, our_id, "", true};
+  CHECK(encoded([&](auto out) { return encode_get_peers(out, ro, key()); }) ==
+        "d1:ad2:id20:" + kId + "9:info_hash20:" + kTarget + "e1:q9:get_peers2:roi1e1:t4:abcd1:y1:qe");
+  CHECK(encoded([&](auto out) { return encode_announce_peer(out, head, key(), 6881, true, as_bytes("tok")); }) ==
+        "d1:ad2:id20:" + kId + "12:implied_porti1e9:info_hash20:" + kTarget +
+            "4:porti6881e5:token3:toke1:q13:announce_peer1:t4:abcd1:v2:LD1:y1:qe");
+}
+
+TEST_CASE("L4 implied_port is written only when asked for") {
+  const auto our_id = id();
+  const QueryHead head{1, our_id, "LD", false};
+  const auto text = encoded([&](auto out) { return encode_announce_peer(out, head, key(), 6881, false, as_bytes("t")); });
+  CHECK(text.find("implied_port") == std::string::npos);
+  CHECK_FALSE(Read{text}.query().implied_port);
+}
+
+TEST_CASE("every query that is written is read back") {
+  const auto our_id = id();
+  const QueryHead head{0x01020304, our_id, "LD\x01\x02", true};
+  const Read r{encoded([&](auto out) { return encode_announce_peer(out, head, key(), 51413, true, as_bytes("token")); })};
+  REQUIRE(r.result);
+  CHECK(r.query().method == Method::announce_peer);
+  CHECK(r.query().id == our_id);
+  CHECK(r.query().target == key());
+  CHECK(r.query().port == 51413);
+  CHECK(r.query().implied_port);
+  CHECK(r.query().read_only);
+  CHECK(as_text(r.query().token) == "token");
+  CHECK(as_text(r.result->transaction) == std::string("\1\2\3\4"));
+  CHECK(as_text(r.result->version) == "LD\x01\x02");
+}
+
+TEST_CASE("a reply carries ip, nodes, token and values in canonical order") {
+  const auto our_id = id();
+  const dht::Contact node{our_id, *wire::Endpoint::parse("1.2.3.4:258")};
+  const dht::Contact* nodes[] = {&node};
+  const std::string peers = "\x05\x06\x07\x08\x1a\xe1xx\x05\x06\x07\x09\x1a\xe1xx";
+  const ReplyBody body{our_id,
+                       *wire::Endpoint::parse("9.8.7.6:772"),
+                       wire::Family::v4,
+                       nodes,
+                       as_bytes("tok"),
+                       {as_bytes(peers).data(), 2, 8, 6}};
+  const auto text = encoded([&](auto out) { return encode_reply(out, as_bytes("aa"), "LD", body); });
+  CHECK(text == "d2:ip6:\x09\x08\x07\x06\x03\x04" "1:rd2:id20:" + kId + "5:nodes26:" + kId + "\x01\x02\x03\x04\x01\x02" +
+                    "5:token3:tok6:valuesl6:\x05\x06\x07\x08\x1a\xe1" "6:\x05\x06\x07\x09\x1a\xe1" "ee1:t2:aa1:v2:LD1:y1:re");
+  const Read r{text};
+  REQUIRE(r.result);
+  CHECK(r.reply().external == *wire::Endpoint::parse("9.8.7.6:772"));
+  CHECK(r.reply().nodes.size() == 26);
+  CHECK(as_text(r.reply().token) == "tok");
+  CHECK(r.reply().values->size() == 2);
+}
+
+TEST_CASE("a reply that does not fit loses values, then nodes, and never its end") {
+  const auto our_id = id();
+  std::vector<dht::Contact> contacts(8, {our_id, *wire::Endpoint::parse("1.2.3.4:5")});
+  std::vector<const dht::Contact*> nodes;
+  for (const auto& c : contacts) nodes.push_back(&c);
+  const ByteVector peers(8 * 100, 'p');
+  const ReplyBody body{our_id,         *wire::Endpoint::parse("9.8.7.6:5"), wire::Family::v4, nodes,
+                       as_bytes("tok"), {peers.data(), 100, 8, 6}};
+  std::size_t last_values = 101;
+  std::size_t last_nodes = 9 * 26;
+  for (std::size_t room = 1'400; room > 0; --room) {
+    const auto text = encoded([&](auto out) { return encode_reply(out, as_bytes("aa"), "LD", body); }, room);
+    CHECK(text.size() <= room);
+    if (text.empty()) continue;
+    const Read r{text};
+    REQUIRE(r.result);
+    CHECK(as_text(r.reply().token) == "tok");
+    const std::size_t values = r.reply().values ? r.reply().values->size() : 0;
+    CHECK(r.reply().nodes.size() <= last_nodes);
+    // Nodes go only when hardly a value is left: what may stand there then fits into less than a node's room.
+    if (r.reply().nodes.size() == 8 * 26) CHECK(values <= last_values);
+    if (r.reply().nodes.size() < 8 * 26) CHECK(values <= 2);
+    last_values = values;
+    last_nodes = r.reply().nodes.size();
+  }
+  CHECK(last_values == 0);
+  CHECK(last_nodes == 0);
+}
+
+TEST_CASE("S9 an unknown query with a target or an info_hash is understood, without it is 204") {
+  const Read a{"d1:ad2:id20:" + kId + "6:target20:" + kTarget + "e1:q4:vote1:t1:x1:y1:qe"};
+  REQUIRE(a.result);
+  CHECK(a.query().method == Method::other);
+  CHECK(a.query().target == key());
+  const Read b{"d1:ad2:id20:" + kId + "9:info_hash20:" + kTarget + "e1:q4:vote1:t1:x1:y1:qe"};
+  REQUIRE(b.result);
+  CHECK(b.query().target == key());
+  const Read c{"d1:ad2:id20:" + kId + "e1:q4:vote1:t1:x1:y1:qe"};
+  CHECK(c.code() == kMethodUnknown);
+  CHECK(as_text(c.result.error().transaction) == "x");
+}
+
+TEST_CASE("S3 a malformed query is 203, garbage is nothing at all") {
+  const std::string a = "d1:ad2:id20:" + kId;
+  for (const std::string& bad :
+       {std::string{"d1:ad2:id3:abce1:q4:ping1:t1:x1:y1:qe"}, std::string{"d1:ade1:q4:ping1:t1:x1:y1:qe"},
+        std::string{"d1:q4:ping1:t1:x1:y1:qe"}, std::string{"d1:a1:x1:q4:ping1:t1:x1:y1:qe"}, a + "e1:t1:x1:y1:qe",
+        a + "e1:qi4e1:t1:x1:y1:qe", a + "e1:q9:find_node1:t1:x1:y1:qe",
+        a + "6:target19:" + kTarget.substr(1) + "e1:q9:find_node1:t1:x1:y1:qe", a + "e1:q9:get_peers1:t1:x1:y1:qe",
+        a + "6:target20:" + kTarget + "e1:q9:get_peers1:t1:x1:y1:qe",
+        a + "9:info_hash20:" + kTarget + "4:porti0e5:token1:te1:q13:announce_peer1:t1:x1:y1:qe",
+        a + "9:info_hash20:" + kTarget + "4:porti65536e5:token1:te1:q13:announce_peer1:t1:x1:y1:qe",
+        a + "9:info_hash20:" + kTarget + "4:porti-1e5:token1:te1:q13:announce_peer1:t1:x1:y1:qe",
+        a + "9:info_hash20:" + kTarget + "4:porti80ee1:q13:announce_peer1:t1:x1:y1:qe"}) {
+    INFO(bad);
+    CHECK(Read{bad}.code() == kProtocolError);
+  }
+  for (const std::string& garbage :
+       {std::string{}, std::string{"d"}, std::string{"de"}, std::string{"le"}, std::string{"i1e"}, std::string{"hello"},
+        a + "e1:q4:ping1:y1:qe",         // no t
+        a + "e1:q4:ping1:ti7e1:y1:qe",   // t is no string
+        a + "e1:q4:ping1:t1:xe",         // no y
+        a + "e1:q4:ping1:t1:x1:y1:ze",   // an unknown y
+        std::string{"d1:rde1:t1:x1:y1:re"}, std::string{"d1:rd2:id3:abce1:t1:x1:y1:re"}, std::string{"d1:t1:x1:y1:re"}}) {
+    INFO(garbage);
+    CHECK(Read{garbage}.code() == 0);
+  }
+}
+
+TEST_CASE("unknown keys, any order and trailing bytes do not matter") {
+  const Read r{"d1:y1:q1:t0:2:zzi5e1:q4:ping1:ad3:fool1:xe2:id20:" + kId + "ee\r\n"};
+  REQUIRE(r.result);
+  CHECK(r.query().method == Method::ping);
+  CHECK(r.result->transaction.empty());
+}
+
+TEST_CASE("L9 want names families and nothing else") {
+  const auto want = [](const std::string& list) {
+    return Read{"d1:ad2:id20:" + kId + "6:target20:" + kTarget + "4:want" + list + "e1:q9:find_node1:t1:x1:y1:qe"};
+  };
+  CHECK(want("l2:n4e").query().want_v4);
+  CHECK_FALSE(want("l2:n4e").query().want_v6);
+  CHECK(want("l2:n62:n4e").query().want_v6);
+  CHECK(want("l2:n62:n4e").query().want_v4);
+  CHECK_FALSE(want("l2:n5i3ee").query().want_v4);
+  CHECK_FALSE(want("2:n4").query().want_v4);
+}
+
+TEST_CASE("an error reply is recognised whatever it says") {
+  const Read a{"d1:eli203e5:Oops!e1:t2:aa1:y1:ee"};
+  REQUIRE(a.result);
+  CHECK(std::get<ErrorReply>(a.result->body).code == 203);
+  CHECK(Read{"d1:e3:huh1:t2:aa1:y1:ee"}.result);
+  CHECK(Read{"d1:t2:aa1:y1:ee"}.result);
+  const auto text = encoded([&](auto out) { return encode_error(out, as_bytes("aa"), "LD", 204, "what"); });
+  CHECK(text == "d1:eli204e4:whate1:t2:aa1:v2:LD1:y1:ee");
+}

@@ -1,0 +1,308 @@
+// SPDX-License-Identifier: Apache-2.0
+// A lookup alone, with the test as the network.
+#include <catch2/catch.hpp>
+
+#include <algorithm>
+#include <map>
+#include <vector>
+
+#include "dht/lookup.hpp"
+
+using namespace lodestone;
+using namespace std::chrono_literals;
+using dht::event::AnnounceDone;
+using dht::event::LookupDone;
+using dht::event::PeersFound;
+using Next = dht::Traversal::Next;
+
+namespace {
+
+constexpr std::size_t kK = 4;
+
+dht::Contact at(std::uint8_t distance) {
+  dht::Contact c;
+  c.id.bytes()[0] = distance;
+  c.endpoint = {wire::Address::v4(11, 0, distance, 1), 6881};
+  return c;
+}
+wire::Endpoint peer(std::uint8_t n, std::uint16_t port = 7000) { return {wire::Address::v4(12, 0, 0, n), port}; }
+
+struct Bench {
+  explicit Bench(std::optional<dht::AnnounceSpec> announce = std::nullopt, bool silent = false) {
+    dht::Lookup::Params p;
+    p.id = 77;
+    p.method = dht::krpc::Method::get_peers;
+    p.announce = announce;
+    p.known_as = announce;
+    p.silent = silent;
+    p.k = kK;
+    p.alpha = 3;
+    policy.allow(wire::AddressKind::global);
+    own.bytes()[19] = 1;
+    lookup = std::make_unique<dht::Lookup>(p, own, dht::Guard{wire::Family::v4, policy});
+  }
+  void begin(std::initializer_list<std::uint8_t> distances) {
+    std::vector<dht::RoutingTable::Entry> entries;
+    std::vector<const dht::RoutingTable::Entry*> pointers;
+    for (const auto d : distances) static_cast<dht::Contact&>(entries.emplace_back()) = at(d);
+    for (const auto& e : entries) pointers.push_back(&e);
+    lookup->begin(now, pointers, {});
+    ask();
+  }
+  /// Sends what is to be sent, and lets phases close.
+  void ask() {
+    for (;;) {
+      while (const auto a = lookup->next(now)) {
+        const auto distance = a->to.address.bytes()[2];
+        CHECK(open.emplace(distance, a->tag).second);
+        asked.push_back(distance);
+        methods.push_back(a->method);
+        tokens.emplace_back(wire::as_text(a->token));
+      }
+      state = lookup->settle(now, out);
+      if (state != Next::ask) return;
+    }
+  }
+  struct Says {
+    std::vector<std::uint8_t> nodes;
+    std::string token = "tok";
+    std::vector<wire::Endpoint> values;
+  };
+  void reply(std::uint8_t distance, const Says& says) {
+    wire::ByteVector nodes;
+    for (const auto d : says.nodes) {
+      std::uint8_t raw[26];
+      at(d).write_compact(raw);
+      nodes.insert(nodes.end(), raw, raw + 26);
+    }
+    wire::ByteVector values;
+    wire::bencode::Writer w{values};
+    w.begin_list();
+    for (const auto& v : says.values) {
+      std::uint8_t raw[18];
+      w.string(wire::Bytes{raw, v.write_compact(raw)});
+    }
+    w.end();
+    wire::bencode::Document document;
+    const auto view = document.parse(values);
+    REQUIRE(view);
+    dht::krpc::Reply r;
+    r.nodes = nodes;
+    r.token = wire::as_bytes(says.token);
+    if (!says.values.empty()) r.values = *view;
+    const auto from = at(distance);
+    lookup->on_reply(now, take(distance), {from, 50ms, r, own_address}, out);
+    ask();
+  }
+  void late(std::uint8_t distance, dht::Lateness how) {
+    lookup->on_late(now, open.at(distance), how, out);
+    ask();
+  }
+  void refuse(std::uint8_t distance) {
+    lookup->on_refused(now, take(distance), out);
+    ask();
+  }
+  std::uint32_t take(std::uint8_t distance) {
+    const auto tag = open.at(distance);
+    open.erase(distance);
+    return tag;
+  }
+  template <class E>
+  std::vector<E> all() const {
+    std::vector<E> found;
+    for (const auto& e : out.events)
+      if (const auto* x = std::get_if<E>(&e)) found.push_back(*x);
+    return found;
+  }
+
+  wire::AddressPolicy policy;
+  wire::NodeId own;
+  dht::OwnAddress own_address;
+  std::unique_ptr<dht::Lookup> lookup;
+  wire::Instant now{1h};
+  dht::Output out;
+  std::map<std::uint8_t, std::uint32_t> open;
+  std::vector<std::uint8_t> asked;
+  std::vector<dht::krpc::Method> methods;
+  std::vector<std::string> tokens;
+  Next state = Next::wait;
+};
+
+using Distances = std::vector<std::uint8_t>;
+
+}  // namespace
+
+TEST_CASE("L1 values do not end a lookup: peers are streamed while it goes on to the closest") {
+  Bench b;
+  b.begin({100, 110, 120});
+  b.now += 50ms;
+  b.reply(100, {{50, 60}, "tok", {peer(1), peer(2)}});
+  REQUIRE(b.all<PeersFound>().size() == 1);
+  CHECK(b.all<PeersFound>()[0].peers == std::vector{peer(1), peer(2)});
+  CHECK(b.all<PeersFound>()[0].from == at(100).endpoint);
+  CHECK(b.all<PeersFound>()[0].lookup == 77);
+  CHECK(b.state == Next::wait);
+  b.reply(110, {{}, "tok", {}});
+  b.reply(50, {{10, 20}, "tok", {}});
+  b.reply(60, {{}, "tok", {}});
+  CHECK(b.all<LookupDone>().empty());
+  b.reply(10, {{}, "tok", {peer(3)}});
+  b.now += 50ms;
+  b.reply(20, {{}, "tok", {}});
+  CHECK(b.state == Next::over);
+  REQUIRE(b.all<LookupDone>().size() == 1);
+  const auto stats = b.all<LookupDone>()[0].stats;
+  CHECK(stats.duration == 100ms);
+  CHECK(stats.first_value == 50ms);
+  CHECK(stats.peers == 3);
+  CHECK(stats.timeouts == 0);
+  Distances closest;
+  for (const auto& c : stats.closest) closest.push_back(c.id.bytes()[0]);
+  CHECK(closest == Distances{10, 20, 50, 60});
+}
+
+TEST_CASE("L1 a lookup that gets no answer at all ends, too") {
+  Bench b;
+  b.begin({10, 20});
+  for (const auto how : {dht::Lateness::slow, dht::Lateness::overdue}) {
+    b.late(10, how);
+    b.late(20, how);
+  }
+  CHECK(b.state == Next::over);
+  const auto stats = b.all<LookupDone>()[0].stats;
+  CHECK(stats.asked == 2);
+  CHECK(stats.answered == 0);
+  CHECK(stats.timeouts == 2);
+}
+
+TEST_CASE("L2 a slow reply frees its slot at once and is still used") {
+  Bench b;
+  b.begin({10, 20, 30, 40, 50});
+  CHECK(b.asked == Distances{10, 20, 30});
+  b.late(10, dht::Lateness::slow);
+  CHECK(b.asked == Distances{10, 20, 30, 40});
+  b.reply(20, {});
+  b.reply(30, {});
+  b.reply(40, {});
+  CHECK(b.asked == Distances{10, 20, 30, 40, 50});
+  b.reply(50, {});
+  CHECK(b.state == Next::wait);  // 10 might still answer
+  b.reply(10, {{5}, "tok", {peer(1)}});
+  CHECK(b.all<PeersFound>().size() == 1);
+  b.reply(5, {});
+  CHECK(b.state == Next::over);
+  CHECK(b.all<LookupDone>()[0].stats.timeouts == 0);
+}
+
+TEST_CASE("L3 exactly the K closest that gave a token are told, with their own token") {
+  Bench b{dht::AnnounceSpec{7000, false}};
+  b.begin({10, 20, 30, 40, 50, 60});
+  b.reply(10, {{}, "t10", {}});
+  b.reply(20, {{}, "", {}});  // its store is full: the announce goes outward
+  b.reply(30, {{}, "t30", {}});
+  b.reply(40, {{}, "t40", {}});
+  CHECK(b.all<LookupDone>().empty());
+  CHECK(b.asked == Distances{10, 20, 30, 40, 50});
+  b.asked.clear();
+  b.tokens.clear();
+  b.reply(50, {{}, "t50", {}});
+  CHECK(b.all<LookupDone>().size() == 1);
+  CHECK(b.asked == Distances{10, 30, 40, 50});
+  CHECK(b.tokens == std::vector<std::string>{"t10", "t30", "t40", "t50"});
+  b.reply(10, {});
+  b.reply(30, {});
+  b.refuse(40);
+  CHECK(b.state == Next::wait);
+  b.late(50, dht::Lateness::slow);
+  CHECK(b.state == Next::wait);
+  b.late(50, dht::Lateness::overdue);
+  CHECK(b.state == Next::over);
+  const auto done = b.all<AnnounceDone>();
+  REQUIRE(done.size() == 1);
+  CHECK(done[0].stored.size() == 2);
+  CHECK(done[0].stored[0].id == at(10).id);
+  CHECK(done[0].refused == 2);
+  CHECK(b.lookup->outcome().stored == 2);
+}
+
+TEST_CASE("L3 nodes that all withhold their tokens do not make an announcing lookup endless") {
+  Bench b{dht::AnnounceSpec{7000, false}};
+  b.begin({10, 20, 30, 40, 50, 60, 70, 80, 90, 100, 110, 120});
+  for (int i = 0; i < 12 && b.state == Next::wait; ++i) b.reply(b.open.begin()->first, {{}, "", {}});
+  CHECK(b.state == Next::over);
+  CHECK(b.asked.size() <= 2 * kK + 2);
+  CHECK(b.all<AnnounceDone>()[0].stored.empty());
+}
+
+TEST_CASE("L4 port 0 and 1, martians, foreign kinds, ourselves and duplicates are dropped") {
+  Bench b{dht::AnnounceSpec{7000, false}};
+  const wire::Endpoint we{wire::Address::v4(12, 0, 0, 99), 6881};
+  b.own_address.vote(at(1).endpoint, we);
+  b.begin({10, 20, 30});
+  b.reply(10, {{},
+               "tok",
+               {peer(1, 0), peer(2, 1), peer(3), peer(3), {wire::Address::v4(224, 0, 0, 1), 7000},
+                {wire::Address::v4(192, 168, 0, 1), 7000}, {wire::Address::v4(127, 0, 0, 1), 7000}, we,
+                {we.address, 7000}, {we.address, 7001}, *wire::Endpoint::parse("[2606:4700::1]:7000")}});
+  REQUIRE(b.all<PeersFound>().size() == 1);
+  CHECK(b.all<PeersFound>()[0].peers == std::vector<wire::Endpoint>{peer(3), {we.address, 7001}});
+  b.reply(20, {{}, "tok", {peer(3)}});
+  CHECK(b.all<PeersFound>().size() == 1);
+  b.reply(30, {{}, "tok", {peer(3), peer(4)}});
+  CHECK(b.all<PeersFound>().back().peers == std::vector{peer(4)});
+}
+
+TEST_CASE("L6 who answers with an error or under another id is no result") {
+  Bench b;
+  b.begin({10, 20, 30, 40, 50});
+  b.refuse(10);
+  for (const std::uint8_t d : std::initializer_list<std::uint8_t>{20, 30, 40, 50}) b.reply(d, {});
+  CHECK(b.state == Next::over);
+  const auto stats = b.all<LookupDone>()[0].stats;
+  CHECK(stats.closest.size() == 4);
+  CHECK(stats.closest[0].id == at(20).id);
+  CHECK(stats.timeouts == 0);
+}
+
+TEST_CASE("L6 a reply without a token is still a reply") {
+  Bench b;
+  b.begin({10});
+  b.reply(10, {{}, "", {peer(1)}});
+  CHECK(b.all<LookupDone>()[0].stats.answered == 1);
+  CHECK_FALSE(b.all<LookupDone>()[0].stats.closest[0].token);
+  CHECK(b.all<PeersFound>().size() == 1);
+}
+
+TEST_CASE("nodes that we do not talk to, and ourselves, are not asked") {
+  Bench b;
+  b.begin({100});
+  Bench::Says says;
+  says.nodes = {50};
+  b.reply(100, says);
+  CHECK(b.asked == Distances{100, 50});
+  dht::krpc::Reply r;
+  wire::ByteVector nodes;
+  for (const char* text : {"127.0.0.1:6881", "10.0.0.1:6881", "12.0.0.1:0", "224.0.0.1:6881"}) {
+    std::uint8_t raw[26];
+    dht::Contact{at(3).id, *wire::Endpoint::parse(text)}.write_compact(raw);
+    nodes.insert(nodes.end(), raw, raw + 26);
+  }
+  std::uint8_t raw[26];
+  dht::Contact{b.own, at(4).endpoint}.write_compact(raw);
+  nodes.insert(nodes.end(), raw, raw + 26);
+  r.nodes = nodes;
+  const auto from = at(50);
+  b.lookup->on_reply(b.now, b.take(50), {from, 1ms, r, b.own_address}, b.out);
+  b.ask();
+  CHECK(b.asked == Distances{100, 50});
+  CHECK(b.state == Next::over);
+}
+
+TEST_CASE("a silent lookup of the node's own upkeep has no events") {
+  Bench b{std::nullopt, true};
+  b.begin({10});
+  b.reply(10, {});
+  CHECK(b.state == Next::over);
+  CHECK(b.out.events.empty());
+  CHECK(b.lookup->outcome().answered == 1);
+}

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <catch2/catch.hpp>
+
+#include <map>
+#include <set>
+
+#include "dht/peer_store.hpp"
+
+using namespace lodestone;
+using namespace std::chrono_literals;
+using dht::PeerStore;
+
+namespace {
+
+constexpr wire::Instant kStart{1h};
+
+struct Bench {
+  explicit Bench(const PeerStore::Caps& caps = {500, 20'000, 5'000, 45min}, bool one_per_address = true,
+                 wire::Family family = wire::Family::v4)
+      : store(kStart, family, wire::NodeId{}, caps, one_per_address) {}
+  std::set<wire::Endpoint> sample(wire::Instant now, const wire::Key& hash, std::size_t max) {
+    const auto peers = store.sample(now, hash, max, rng);
+    std::set<wire::Endpoint> out;
+    for (std::size_t i = 0; i < peers.count; ++i) {
+      out.insert(*wire::Endpoint::from_compact({peers.data + i * peers.stride, peers.size}));
+    }
+    CHECK(out.size() == peers.count);
+    return out;
+  }
+  wire::Rng rng = wire::Rng::from_number(1);
+  PeerStore store;
+};
+
+wire::Endpoint peer(std::uint32_t n, std::uint16_t port = 6881) { return {wire::Address::v4(0x01000000u + n), port}; }
+
+/// A key at the given distance from our id, which is zero.
+wire::Key at_distance(std::uint8_t d) {
+  wire::Key k;
+  k.bytes()[0] = d;
+  return k;
+}
+
+}  // namespace
+
+TEST_CASE("S2 one entry per hash and address, the latest port wins") {
+  Bench b;
+  const auto hash = at_distance(1);
+  CHECK(b.store.add(kStart, hash, peer(1, 1000)));
+  CHECK(b.store.add(kStart, hash, peer(1, 2000)));
+  CHECK(b.store.add(kStart, at_distance(2), peer(1, 3000)));
+  CHECK(b.store.count(hash) == 1);
+  CHECK(b.sample(kStart, hash, 50) == std::set{peer(1, 2000)});
+  b.store.check_invariants();
+}
+
+TEST_CASE("S2 in a private net several peers share an address") {
+  Bench b{{500, 20'000, 5'000, 45min}, false};
+  CHECK(b.store.add(kStart, at_distance(1), peer(1, 1000)));
+  CHECK(b.store.add(kStart, at_distance(1), peer(1, 2000)));
+  CHECK(b.store.add(kStart, at_distance(1), peer(1, 2000)));
+  CHECK(b.store.count(at_distance(1)) == 2);
+}
+
+TEST_CASE("S2 peers expire unless they are announced again") {
+  Bench b;
+  const auto hash = at_distance(1);
+  b.store.add(kStart, hash, peer(1));
+  b.store.add(kStart, hash, peer(2));
+  b.store.add(kStart + 30min, hash, peer(2));
+  CHECK(b.sample(kStart + 44min, hash, 50).size() == 2);
+  CHECK(b.sample(kStart + 46min, hash, 50) == std::set{peer(2)});
+  CHECK(b.store.next_sweep() != wire::kNever);
+  b.store.sweep(kStart + 76min);
+  CHECK(b.store.peers() == 0);
+  CHECK(b.store.hashes() == 0);
+  CHECK(b.store.next_sweep() == wire::kNever);
+  b.store.check_invariants();
+}
+
+TEST_CASE("S2 a swarm is capped, the oldest peer gives way") {
+  Bench b{{10, 20'000, 5'000, 45min}};
+  const auto hash = at_distance(1);
+  for (std::uint32_t i = 0; i < 15; ++i) b.store.add(kStart + i * 1min, hash, peer(i));
+  const auto left = b.sample(kStart + 15min, hash, 50);
+  CHECK(left.size() == 10);
+  CHECK(left.contains(peer(14)));
+  CHECK_FALSE(left.contains(peer(4)));
+  b.store.check_invariants();
+}
+
+TEST_CASE("S2 the farthest hashes are evicted first, and farther ones are not let in") {
+  Bench b{{10, 100, 4, 45min}};
+  for (const std::uint8_t d : std::initializer_list<std::uint8_t>{10, 40, 20, 30}) CHECK(b.store.add(kStart, at_distance(d), peer(d)));
+  CHECK_FALSE(b.store.accepts(at_distance(50)));
+  CHECK_FALSE(b.store.add(kStart, at_distance(50), peer(1)));
+  CHECK(b.store.accepts(at_distance(5)));
+  CHECK(b.store.add(kStart, at_distance(5), peer(1)));
+  CHECK(b.store.count(at_distance(40)) == 0);
+  CHECK(b.store.count(at_distance(30)) == 1);
+  CHECK(b.store.hashes() == 4);
+  b.store.check_invariants();
+}
+
+TEST_CASE("S2 peers in all are capped") {
+  Bench b{{50, 60, 100, 45min}};
+  for (std::uint32_t i = 0; i < 50; ++i) CHECK(b.store.add(kStart, at_distance(9), peer(i)));
+  for (std::uint32_t i = 0; i < 10; ++i) CHECK(b.store.add(kStart, at_distance(1), peer(i)));
+  CHECK(b.store.peers() == 60);
+  CHECK(b.store.add(kStart, at_distance(9), peer(7)));   // a refresh needs no room
+  CHECK(b.store.add(kStart, at_distance(9), peer(77)));  // replaces one of its own
+  CHECK(b.store.peers() == 60);
+  CHECK(b.store.add(kStart, at_distance(1), peer(11)));  // pushes the farthest hash out
+  CHECK(b.store.peers() == 11);
+  b.store.check_invariants();
+}
+
+TEST_CASE("S2 the sample is uniform") {
+  Bench b;
+  const auto hash = at_distance(1);
+  for (std::uint32_t i = 0; i < 100; ++i) b.store.add(kStart, hash, peer(i));
+  std::map<wire::Endpoint, int> times;
+  for (int round = 0; round < 2'000; ++round)
+    for (const auto& p : b.sample(kStart, hash, 10)) ++times[p];
+  CHECK(times.size() == 100);
+  for (const auto& [p, n] : times) {
+    CHECK(n > 120);  // 200 expected, standard deviation 13
+    CHECK(n < 280);
+  }
+}
+
+TEST_CASE("S2 v6 peers are stored, too, and a v4 peer costs eight bytes") {
+  Bench b{{500, 20'000, 5'000, 45min}, true, wire::Family::v6};
+  const auto p = *wire::Endpoint::parse("[2606:4700::1]:6881");
+  CHECK(b.store.add(kStart, at_distance(1), p));
+  CHECK(b.sample(kStart, at_distance(1), 50) == std::set{p});
+  Bench v4;
+  v4.store.add(kStart, at_distance(1), peer(1));
+  CHECK(v4.store.sample(kStart, at_distance(1), 50, v4.rng).stride == 8);
+}
