@@ -51,8 +51,9 @@ struct WantPeers {};
 struct GoPrivate {};
 struct PhaseChanged { Phase phase; };
 struct Finished {};  // every wanted piece is stored
-/// Foreign content in the way (D3), unsafe path, no space ...: the torrent cannot go on by itself.
-struct Failed { storage::Trouble trouble; };
+/// Foreign content in the way (D3), unsafe path, no space ...: the torrent cannot go on by itself. `bad_metadata`, when
+/// not empty: the info dict fits its hash but is no use (malformed, or of a kind that is not supported), in one line.
+struct Failed { storage::Trouble trouble; std::string bad_metadata = {}; };
 /// PORT (BEP 5): a DHT node to try.
 struct DhtNode { wire::Endpoint node; };
 }  // namespace action

@@ -77,6 +77,14 @@ class Torrent {
              Actions& out);
 
   // --- peers ---
+  /// What a link says of us (PeerConnectionConfig::our_extensions, adopt()): ids, v, p, reqq, metadata_size when it is
+  /// known and not private, upload_only. Links that are up hear of changes by Send actions.
+  [[nodiscard]] wire::ExtensionHandshake extensions() const;
+  /// May an incoming link from there join? Asked before adopt().
+  [[nodiscard]] bool wants_link(const wire::Endpoint& remote) const;
+  /// An endpoint at which others would reach ourselves: it is never dialled (W9). Peers that tell us our address are
+  /// heard, too.
+  void add_own_endpoint(const wire::Endpoint& own);
   void on_peers_found(wire::Instant now, std::span<const wire::Endpoint> peers, PeerSource source, Actions& out);
   /// A link was accepted or dialled and its handshake is complete: events follow by on_peer, Ready first.
   /// `remote` is the TCP endpoint; for incoming links the listen port is learnt from the extension handshake.
