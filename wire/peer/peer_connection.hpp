@@ -26,17 +26,11 @@
 #include "wire/base/index.hpp"
 #include "wire/base/time.hpp"
 #include "wire/peer/extension.hpp"
+#include "wire/peer/peer_error.hpp"
 #include "wire/peer/ut_metadata.hpp"
 #include "wire/peer/ut_pex.hpp"
 
 namespace lodestone::wire {
-
-enum class PeerError : std::uint8_t {
-  handshake_timeout, idle_timeout, not_bittorrent, wrong_info_hash, connected_to_self, message_too_long,
-  message_wrong_length, bitfield_not_first, bitfield_invalid, index_out_of_range, unexpected_message, extension_malformed,
-  too_many_early_haves, flooding
-};
-[[nodiscard]] std::string_view describe(PeerError e);
 
 /// What came in. Blocks are moved out of the event.
 namespace peer_event {
@@ -124,9 +118,11 @@ class PeerConnection {
   // --- bytes in ---
   static constexpr std::size_t kMaxBuffers = 16;
   /// Fills `buffers` with places for the next bytes and returns how many are used; 0: stop reading until the pool has a
-  /// block again (back-pressure). Must be followed by receive() or another prepare().
+  /// block again (back-pressure), or, while an adopt() is owed and 4 KiB wait for it, until then. The places
+  /// are good until the next receive(), prepare() or advance(); one of the first two must follow.
   std::size_t prepare(BlockPool& pool, std::span<MutableBytes> buffers);
-  /// n bytes came into what prepare() gave. An error means: close.
+  /// n bytes came into what prepare() gave. An error means: close. n == 0 is right when none came: it gives back the
+  /// blocks held out for them, and goes on with bytes that had waited for a block.
   [[nodiscard]] std::expected<void, PeerError> receive(Instant now, std::size_t n, PeerEvents& out);
   /// For drivers that have the bytes already (simulator, tests, fuzzers): prepare + copy + receive, repeated.
   /// Returns the bytes taken: fewer than given when the pool ran dry.
@@ -141,11 +137,12 @@ class PeerConnection {
 
   // --- bytes out ---
   void send(const PeerMessage& message);
-  /// The block is kept until written. range.length == block.size().
+  /// The block is kept until written. range.length == block.size() > 0.
   void send_piece(const BlockRange& range, Block&& block);
   /// Takes a queued, not yet started piece back out (cancel, choke). False when it was not there.
   bool unsend_piece(const BlockRange& range);
-  /// Next bytes to write, in order; returns how many spans are used (0: nothing to send).
+  /// Next bytes to write, in order; returns how many spans are used (0: nothing to send). Nothing may be sent between
+  /// this and sent().
   std::size_t gather(std::span<Bytes> buffers) const;
   void sent(Instant now, std::size_t n);
   [[nodiscard]] bool wants_write() const;
