@@ -61,7 +61,7 @@ void Node::State::on_reply(Instant now, const Endpoint& from, const krpc::Messag
   const Contact contact{reply.id, from};
   const bool expected = !query->expected || *query->expected == reply.id;
   if (!expected) {
-    impostor(now, {*query->expected, from}, reply.id);
+    impostor(now, {*query->expected, from}, reply.id, query->purpose);
   } else if (reply.id != config.id) {
     heard(now, contact, rtt, out);
   }
@@ -196,13 +196,16 @@ void Node::State::lost(Instant now, const Contact& contact) {
   }
 }
 
-void Node::State::impostor(Instant now, const Contact& known, const NodeId& claimed) {
-  if (table.evict(known)) {
+void Node::State::impostor(Instant now, const Contact& known, const NodeId& claimed, Purpose asked_for) {
+  const bool was_here = table.evict(known);
+  if (was_here) {
     ++counters.evicted;
     bootstrapped = bootstrapped && !table.empty();
     bootstrap.table_shrank(now, table.size());
   }
-  // Most often a node that was started again. It is asked for its new name before that counts.
+  // Most often a node that was started again. It is asked for its new name before that counts. If that question is
+  // answered under yet another name it is left alone for a while: it could keep us asking for ever.
+  if (asked_for == Purpose::probe && !was_here) return verifier.failed(now, known.endpoint);
   meet(now, {claimed, known.endpoint});
 }
 

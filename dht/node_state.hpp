@@ -41,7 +41,7 @@ struct Node::State {
   void meet(Instant now, const Contact& contact);
   void lost(Instant now, const Contact& contact);
   /// It answered with another id than it was known by (L6).
-  void impostor(Instant now, const Contact& known, const NodeId& claimed);
+  void impostor(Instant now, const Contact& known, const NodeId& claimed, Purpose asked_for);
 
   // --- operations (node_operations.cpp) ---
   /// Names one run of one traversal and is never used again, so that a reply to an earlier round of an announcement,

@@ -313,18 +313,30 @@ wire::Key RoutingTable::random_key(std::size_t bucket, wire::Rng& rng) const {
 }
 
 void RoutingTable::check_invariants() const {
-  std::size_t n = 0;
+  const auto all_different = [](auto& values) {
+    std::sort(values.begin(), values.end());
+    return std::adjacent_find(values.begin(), values.end()) == values.end();
+  };
+  std::vector<wire::NodeId> ids;
+  std::vector<wire::Endpoint> endpoints;
+  std::vector<wire::Address> addresses;
+  std::vector<wire::Address> prefixes;
   for (std::size_t i = 0; i < buckets_.size(); ++i) {
     const Bucket& b = buckets_[i];
     assert(b.entries.size() <= capacity(i) && b.spares.size() <= k_);
+    prefixes.clear();
     for (const Entry& e : b.entries) {
       assert(e.id != own_ && bucket_of(e.id) == i && e.failures < kMaxFailures);
-      assert(find(e.id) == &e && rival(e) == nullptr);
+      ids.push_back(e.id);
+      endpoints.push_back(e.endpoint);
+      addresses.push_back(e.endpoint.address);
+      prefixes.push_back(e.endpoint.address.diversity_prefix());
     }
-    n += b.entries.size();
+    assert(!diverse_ || all_different(prefixes));
   }
-  assert(n == size_);
-  (void)n;
+  assert(ids.size() == size_ && all_different(ids) && all_different(endpoints));
+  assert(!diverse_ || all_different(addresses));
+  (void)all_different;
 }
 
 }  // namespace lodestone::dht
