@@ -136,6 +136,26 @@ TEST_CASE("L6 a reply whose id is not the one expected evicts that contact") {
   CHECK(b.node->counters().evicted == 1);
 }
 
+TEST_CASE("L6 a node that answers under ever new ids is not asked again and again") {
+  Bench b;
+  const auto liar = b.fresh();
+  b.stranger(liar, b.rng.id<wire::NodeId>());
+  std::size_t asked = 0;
+  for (int i = 0; i < 200; ++i) {
+    for (const auto& q : b.advance(100ms)) {
+      if (q.to != liar) continue;
+      ++asked;
+      b.reply(q, b.rng.id<wire::NodeId>());
+    }
+  }
+  CHECK(asked == 1);  // in 20 s
+  CHECK(b.node->table_size() == 0);
+  // One that was started again is a stranger like any other, later.
+  b.advance(30s);
+  b.befriend(liar, b.rng.id<wire::NodeId>());
+  CHECK(b.node->table_size() == 1);
+}
+
 TEST_CASE("L6 an error reply means alive") {
   Bench b;
   const auto e = b.fresh();
