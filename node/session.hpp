@@ -81,7 +81,10 @@ struct PhaseChanged { magnet::Phase phase; };
 struct Metadata { std::shared_ptr<const magnet::Info> info; wire::ByteVector raw; };
 struct Finished {};
 struct Stalled { magnet::StallReason reason; std::string detail, hint; };  // on change of reason; none: moving again
-struct Failed { storage::Trouble trouble; };
+struct Failed {
+  storage::Trouble trouble;
+  std::string bad_metadata;  // not empty: the info dict fits its hash but is no use; why, in one line
+};
 struct Announced { std::uint32_t stored; };  // nodes that hold our announce after a round
 struct Stopped {};                           // state is saved, the lock released
 }  // namespace session_event

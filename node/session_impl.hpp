@@ -90,6 +90,7 @@ struct Session::Impl final : LinkObserver {
   void on_accept(UniqueFd socket, const wire::Endpoint& remote);
   void on_dialled(Dialer::Result&& result);
   void answer_handshake(LinkKey key, Link& link, const wire::InfoHash& wanted, wire::PeerEvents& events);
+  void drop_other_end(const wire::Endpoint& ours);
   void bound_early_bytes(LinkKey key, const TorrentDriver& torrent);
   void send_ports();
   [[nodiscard]] wire::PeerConnectionConfig connection_config() const;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "node/net/sockets.hpp"
 #include "node/ops/log.hpp"
 #include "node/session_impl.hpp"
 
@@ -74,7 +75,7 @@ void Session::Impl::on_link_events(wire::Instant at, LinkKey key, Link& link, wi
 
 void Session::Impl::answer_handshake(LinkKey key, Link& link, const wire::InfoHash& wanted, wire::PeerEvents& events) {
   const TorrentDriver* torrent = find(wanted);
-  if (torrent == nullptr || torrent->stopping()) {
+  if (torrent == nullptr || !torrent->wants_link(link.tcp.remote())) {
     links.drop(now, key, magnet::CloseReason::not_needed);
     return;
   }
@@ -83,8 +84,20 @@ void Session::Impl::answer_handshake(LinkKey key, Link& link, const wire::InfoHa
   wire::PeerConnection& connection = link.tcp.connection();
   if (const magnet::Info* info = torrent->info())
     (void)connection.set_geometry(info->manifest->layout.geometry(), events);
-  if (const auto ok = connection.adopt(now, wanted, torrent->extensions(), events); !ok)
-    links.drop(now, key, magnet::CloseReason::protocol_error, ok.error());
+  const auto ok = connection.adopt(now, wanted, torrent->extensions(), events);
+  if (ok) return;
+  if (ok.error() == wire::PeerError::connected_to_self) drop_other_end(link.tcp.remote());
+  links.drop(now, key, magnet::CloseReason::protocol_error, ok.error());
+}
+
+/// We have dialled ourselves (W9), and this end knew first: the other one learns why, so that the torrent remembers the
+/// endpoint as its own.
+void Session::Impl::drop_other_end(const wire::Endpoint& ours) {
+  LinkKey other;
+  links.for_each([&](LinkKey key, Link& link) {
+    if (link.tcp.connection().is_outgoing() && local_endpoint(link.tcp.socket().fd()) == ours) other = key;
+  });
+  links.drop(now, other, magnet::CloseReason::duplicate, wire::PeerError::connected_to_self);
 }
 
 /// Bitfields and haves that wait for the geometry are bounded per peer by the connection and per torrent here.

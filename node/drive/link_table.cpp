@@ -24,7 +24,8 @@ magnet::CloseReason reason_of(wire::PeerError error) {
 }  // namespace
 
 LinkTable::LinkTable(asio::io_context& io, wire::BlockPool& pool, LinkObserver& observer)
-    : io_(io), pool_(pool), observer_(observer), sweep_timer_(io, [this] { sweep(); }) {}
+    : io_(io), pool_(pool), observer_(observer), sweep_timer_(io, [this] { sweep(); }),
+      resume_timer_(io, [this] { resume(); }) {}
 
 LinkKey LinkTable::add(wire::Instant now, UniqueFd socket, wire::PeerConnection connection,
                        const wire::Endpoint& remote, const std::optional<wire::InfoHash>& torrent) {
@@ -73,16 +74,23 @@ bool LinkTable::flush(wire::Instant now) {
 }
 
 void LinkTable::unpark() {
-  std::size_t readers = pool_.available() / kBlocksPerReader;
-  while (!parked_.empty() && readers > 0) {
-    const LinkKey key = parked_.back();
-    parked_.pop_back();
-    Link* link = links_.find(key);
+  if (!parked_.empty() && pool_.available() >= std::min(kBlocksPerReader, pool_.capacity())) resume_timer_.arm(clock_now());
+}
+
+/// Reads at once instead of waiting for the socket: the bytes that wait for a block may all be inside the connection.
+void LinkTable::resume() {
+  resuming_.swap(parked_);
+  std::size_t i = 0;
+  for (; i < resuming_.size() && pool_.available() >= std::min(kBlocksPerReader, pool_.capacity()); ++i) {
+    Link* link = links_.find(resuming_[i]);
     if (link == nullptr) continue;
     link->parked = false;
-    link->tcp.socket().want_read();
-    --readers;
+    read(clock_now(), resuming_[i], *link);
   }
+  // The rest stays in front of those that were parked again.
+  parked_.insert(parked_.begin(), resuming_.begin() + static_cast<std::ptrdiff_t>(i), resuming_.end());
+  resuming_.clear();
+  observer_.on_links_served();
 }
 
 void LinkTable::on_ready(LinkKey key, WatchedFd::Ready ready) {

@@ -65,7 +65,7 @@ class LinkTable {
 
   /// Writes what was touched. True when there was anything to do (the observer may have new actions then).
   bool flush(wire::Instant now);
-  /// Lets parked links read again if blocks are free.
+  /// Lets parked links read again, from the event loop, if blocks are free.
   void unpark();
 
   [[nodiscard]] std::size_t size() const { return links_.size(); }
@@ -77,6 +77,7 @@ class LinkTable {
 
  private:
   void on_ready(LinkKey key, WatchedFd::Ready ready);
+  void resume();
   void read(wire::Instant now, LinkKey key, Link& link);
   void write(wire::Instant now, LinkKey key, Link& link);
   void sweep();
@@ -85,9 +86,9 @@ class LinkTable {
   wire::BlockPool& pool_;
   LinkObserver& observer_;
   wire::Slab<Link, magnet::LinkTag> links_;
-  std::vector<LinkKey> dirty_, flushing_, parked_;
+  std::vector<LinkKey> dirty_, flushing_, parked_, resuming_;
   wire::PeerEvents events_;  // reused
-  Timer sweep_timer_;
+  Timer sweep_timer_, resume_timer_;
 };
 
 }  // namespace lodestone::node

@@ -84,6 +84,8 @@ void TorrentDriver::start(TorrentContext& context) {
   }
   const std::shared_ptr<const magnet::Info> info = spec_.info;
   wire::ByteVector raw = spec_.raw_info;
+  for (const wire::Endpoint& mine : context.listening)
+    if (!mine.address.is_unspecified()) torrent_.add_own_endpoint(mine);
   pending_ = true;
   torrent_.start(context.now, info, spec_.raw_info, unfinished, spec_.wanted, spec_.force, actions_);
   if (info != nullptr) {
@@ -288,7 +290,9 @@ struct TorrentDriver::Carrier {
     self.times_.finished = wire::to_seconds(context.now - process_start());
     self.events_.push_back(session_event::Finished{});
   }
-  void operator()(magnet::action::Failed& a) { self.events_.push_back(session_event::Failed{std::move(a.trouble)}); }
+  void operator()(magnet::action::Failed& a) {
+    self.events_.push_back(session_event::Failed{std::move(a.trouble), std::move(a.bad_metadata)});
+  }
   void operator()(magnet::action::DhtNode& a) {
     for (const auto& driver : context.dht) {
       if (driver->family() != a.node.family()) continue;

@@ -90,6 +90,7 @@ class TorrentDriver {
   [[nodiscard]] const TorrentTimes& times() const { return times_; }
   [[nodiscard]] std::size_t dht_asked() const { return search_ ? search_->asked() : 0; }
   [[nodiscard]] const magnet::Info* info() const { return torrent_.info(); }
+  [[nodiscard]] bool wants_link(const wire::Endpoint& remote) const { return !stopping_ && torrent_.wants_link(remote); }
   [[nodiscard]] wire::ExtensionHandshake extensions() const { return torrent_.extensions(); }
 
  private:

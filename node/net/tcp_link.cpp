@@ -37,9 +37,16 @@ TcpLink::Outcome TcpLink::read(wire::Instant now, wire::BlockPool& pool, wire::P
     const ssize_t n = ::readv(socket_.fd(), vectors.data(), static_cast<int>(used));
     if (n < 0) {
       if (errno == EINTR) continue;
-      if (would_block(errno)) return Outcome::drained;
-      error_ = {errno, std::system_category()};
-      return Outcome::broken;
+      if (!would_block(errno)) {
+        error_ = {errno, std::system_category()};
+        return Outcome::broken;
+      }
+      // Nothing came: blocks held out for it go back, and what had waited for a block inside goes on.
+      if (const auto ok = connection_.receive(now, 0, out); !ok) {
+        protocol_error_ = ok.error();
+        return Outcome::broken;
+      }
+      return Outcome::drained;
     }
     if (n == 0) return Outcome::closed;
     const auto got = static_cast<std::size_t>(n);

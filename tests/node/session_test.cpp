@@ -421,6 +421,31 @@ TEST_CASE("S5 a link's x.pe on loopback is not dialled, a peer from the command 
   CHECK(sample.is_complete_in(folder.path() + "/b"));
 }
 
+TEST_CASE("W9 a session that is told of itself notices, and tries no second time") {
+  const TemporaryDir folder;
+  const Sample sample(folder.path() + "/seed");
+  Loop loop;
+  SessionConfig config;  // a wildcard: nobody told it its own address
+  config.v6 = false;
+  config.private_net = true;
+  config.use_builtin_routers = false;
+  Session session(loop.runtime, config);
+  REQUIRE(session.start());
+  TorrentSpec spec = get_of(sample, folder.path() + "/get");
+  spec.explicit_peers = {{"127.0.0.1", session.listening().at(0).port}};
+  REQUIRE(session.add_torrent(spec, [](const SessionEvent&) {}));
+  loop.runtime.every(std::chrono::milliseconds(5), [&] {
+    const auto status = session.status(sample.hash());
+    // Dialled and let go again: nothing half open, nothing connected, and no refusal that would be dialled again.
+    if (status->seen == 0 || status->half_open > 0 || status->connected > 0) return true;
+    CHECK(status->dial_refused == 0);
+    CHECK(status->dial_timed_out == 0);
+    stop_all(loop, {&session});
+    return false;
+  });
+  loop.run();
+}
+
 TEST_CASE("A dht query by hand: ping, find_node and an announcing lookup") {
   Loop loop;
   Session router(loop.runtime, on("127.0.0.45"));

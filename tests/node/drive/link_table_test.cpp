@@ -47,7 +47,10 @@ struct Side final : LinkObserver {
         link.torrent = wants->info_hash;
         wire::PeerEvents more;
         REQUIRE(link.tcp.connection().set_geometry(geometry, more));
-        REQUIRE(link.tcp.connection().adopt(now, *link.torrent, {}, more));
+        if (const auto ok = link.tcp.connection().adopt(now, *link.torrent, {}, more); !ok) {
+          table.drop(now, key, magnet::CloseReason::duplicate, ok.error());
+          return;
+        }
         for (auto& e : more) events.push_back(std::move(e));
         table.touch(key);
         continue;
@@ -218,10 +221,10 @@ TEST_CASE("W9 a connection to ourselves is noticed") {
   p.a.table.add(clock_now(), *std::move(socket), wire::PeerConnection::outgoing(clock_now(), config_of('b'), kTorrent),
                 p.acceptor->local(), kTorrent);
   p.a.table.flush(clock_now());
-  REQUIRE(run_until(p.io, [&] { return !p.a.gone.empty() || !p.b.gone.empty(); }));
-  const auto& [reason, error] = p.a.gone.empty() ? p.b.gone[0] : p.a.gone[0];
-  CHECK(reason == magnet::CloseReason::duplicate);
-  CHECK(error == wire::PeerError::connected_to_self);
+  REQUIRE(run_until(p.io, [&] { return !p.a.gone.empty() && !p.b.gone.empty(); }));
+  CHECK(p.b.gone[0].second == wire::PeerError::connected_to_self);
+  CHECK(p.a.table.size() == 0);
+  CHECK(p.b.table.size() == 0);
 }
 
 TEST_CASE("A peer that speaks another protocol costs its own connection only") {
