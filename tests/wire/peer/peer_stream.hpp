@@ -168,6 +168,15 @@ struct Client {
     return !error;
   }
   bool feed(const Stream& stream) { return feed(stream.bytes()); }
+  /// Goes on with what waited for a block, as long as that brings anything. (The blocks of logged events are free
+  /// again.)
+  void resume() {
+    for (std::size_t before = log.size() + 1; !error && before != log.size();) {
+      before = log.size();
+      if (const auto ok = connection.receive(now, 0, events); !ok) error = ok.error();
+      note();
+    }
+  }
   bool set_geometry(const Geometry& g) {
     if (const auto ok = connection.set_geometry(g, events); !ok) error = ok.error();
     note();
