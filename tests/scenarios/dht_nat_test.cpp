@@ -8,11 +8,8 @@
 #include "tools/sim/crowd.hpp"
 
 namespace lodestone::tools::sim {
-namespace {
 
 using namespace std::chrono_literals;
-
-}  // namespace
 
 TEST_CASE("the DHT works where most nodes are behind NATs") {
   for (const std::uint64_t seed : tests::seeds()) {

@@ -90,7 +90,8 @@ class World {
   [[nodiscard]] NatKind nat(HostId host) const { return hosts_[host].nat.kind(); }
   [[nodiscard]] bool accepts_connections(HostId host) const { return hosts_[host].nat.accepts_connections(); }
   [[nodiscard]] bool up(HostId host) const { return hosts_[host].up; }
-  /// A host that is down gets nothing, and its NAT forgets. What it was told to do it does not: its owner stops it.
+  /// The cable: with it out nothing comes in, nothing leaves, and the NAT forgets. Timers go on; who shall stop is stopped
+  /// by its owner.
   void set_up(HostId host, bool up);
   [[nodiscard]] std::optional<HostId> find(const Address& address) const;
 
