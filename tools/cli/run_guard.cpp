@@ -11,7 +11,7 @@ namespace lodestone::tools {
 RunGuard::RunGuard(node::Runtime& runtime, Context& context, std::function<void(StopCause)> stop) : stop_(std::move(stop)) {
   runtime.on_signal([this, &context](int signal, int count) {
     const StopCause cause = signal == SIGINT ? StopCause::interrupt : StopCause::terminate;
-    if (count > 1) {
+    if (count > 1 || cause_) {
       context.out.end_status();
       context.out.out().flush();
       std::_Exit(static_cast<int>(exit_code_of(cause)));

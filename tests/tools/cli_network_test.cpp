@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+// The network commands as far as they end before they need a network: command lines, inputs, exit codes.
+#include <catch2/catch.hpp>
+#include <nlohmann/json.hpp>
+
+#include "tests/tools/cli_bench.hpp"
+
+namespace lodestone::tools {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+const std::string kHash = "0123456789abcdef0123456789abcdef01234567";
+const std::string kInfo = "d6:lengthi1e4:name1:n12:piece lengthi16384e6:pieces20:hhhhhhhhhhhhhhhhhhhhe";
+const std::string kTorrent = "d4:info" + kInfo + "e";
+
+TEST_CASE("bad command lines of the network commands are exit 2") {
+  const std::vector<std::vector<std::string>> bad = {
+      {"get"},
+      {"get", "--seed=soon", kHash},
+      {"get", "--seed=ratio:x", kHash},
+      {"get", "--list", "--metadata-only", kHash},
+      {"get", "--max-peers", "0", kHash},
+      {"get", "--metadata-only=x.torrent", kHash, "1" + kHash.substr(1)},
+      {"get", "no-such-file.torrent"},
+      {"get", "-4", "--listen", "::1", kHash},
+      {"seed"},
+      {"seed", "no-such-path"},
+      {"seed", "magnet:?xt=urn:btih:" + kHash},
+      {"node", "surplus"},
+      {"testnet", "--nodes", "0"},
+      {"testnet", "--base-addr", "here"},
+      {"testnet", "--seed", "no-such-path"},
+      {"dht"},
+      {"dht", "ping"},
+      {"dht", "ping", "nowhere"},
+      {"dht", "announce", kHash},
+      {"dht", "announce", kHash, "--port", "1"},
+      {"dht", "announce", kHash, "--port", "65536"},
+      {"dht", "find-node", kHash, "nowhere"},
+      {"dht", "get-peers", kHash, "--wait", "soon"},
+  };
+  for (const auto& args : bad) {
+    const Ran ran = run_cli(args);
+    INFO(Json(args).dump() << " " << ran.err);
+    CHECK(ran.code == 2);
+    CHECK(ran.out.empty());
+    CHECK(ran.err.starts_with("error: "));
+  }
+}
+
+TEST_CASE("malformed inputs are exit 11, a magnet of version 2 is unsupported") {
+  const TemporaryDirectory folder;
+  const std::string bad = folder.write("bad.torrent", "d4:infoi1ee");
+  CHECK(run_cli({"get", bad}).code == 11);
+  CHECK(run_cli({"get", "magnet:?xt=urn:btih:xyz"}).code == 11);
+  CHECK(run_cli({"seed", bad}).code == 11);
+  CHECK(run_cli({"dht", "get-peers", "magnet:?dn=x"}).code == 11);
+  const Ran v2 = run_cli({"get", "magnet:?xt=urn:btmh:1220" + std::string(64, 'a'), "--json"});
+  CHECK(v2.code == 1);
+  CHECK(v2.out.empty());
+  const Json last = Json::parse(last_line(v2.err));
+  CHECK(last["error"] == "error");
+  CHECK(last["message"].get<std::string>().find("unsupported") != std::string::npos);
+}
+
+TEST_CASE("several inputs that all fail for their own reasons are exit 10, for the same reason that reason's") {
+  CHECK(run_cli({"get", "no-such-file", "magnet:?xt=urn:btih:xyz"}).code == 10);
+  CHECK(run_cli({"get", "no-such-file", "no-such-other"}).code == 2);
+}
+
+TEST_CASE("a torrent file is listed without a network") {
+  const TemporaryDirectory folder;
+  const std::string torrent = folder.write("t.torrent", kTorrent);
+  const Ran human = run_cli({"get", "--list", torrent});
+  CHECK(human.code == 0);
+  CHECK(human.out == "    0         1 B  n\n");
+  const Ran json = run_cli({"get", "--list", "--json", torrent});
+  CHECK(json.code == 0);
+  const Json record = Json::parse(json.out);
+  CHECK(record["type"] == "metadata");
+  CHECK(record["info_hash"].get<std::string>().size() == 40);
+  CHECK(record["files"] == Json::parse(R"([{"path":"n","size":1}])"));
+  CHECK(json.err.empty());
+}
+
+TEST_CASE("the metadata of a torrent file is written without a network, byte for byte") {
+  const TemporaryDirectory folder;
+  const std::string torrent = folder.write("t.torrent", kTorrent);
+  const Ran named = run_cli({"get", torrent, "--metadata-only=" + folder.file("copy.torrent"), "--json"});
+  CHECK(named.code == 0);
+  CHECK(TemporaryDirectory::read(folder.file("copy.torrent")).find(kInfo) != std::string::npos);
+  CHECK(Json::parse(last_line(named.out))["path"] == folder.file("copy.torrent"));
+  // A flag without a value does not swallow the target that follows.
+  const Ran by_name = run_cli({"get", "-o", folder.file("new"), "--metadata-only", torrent});
+  CHECK(by_name.code == 0);
+  CHECK(by_name.out == folder.file("new") + "/n.torrent\n");
+  CHECK(TemporaryDirectory::read(folder.file("new/n.torrent")).find(kInfo) != std::string::npos);
+}
+
+TEST_CASE("seed names what is missing") {
+  const TemporaryDirectory folder;
+  const std::string torrent = folder.write("t.torrent", kTorrent);
+  const Ran absent = run_cli({"seed", torrent});
+  CHECK(absent.code == 7);
+  CHECK(absent.err.find(folder.file("n")) != std::string::npos);
+  folder.write("n", "too long");
+  const Ran other = run_cli({"seed", torrent});
+  CHECK(other.code == 7);
+  CHECK(other.err.find("has 8 bytes, the torrent says 1") != std::string::npos);
+  const Ran elsewhere = run_cli({"seed", torrent, "-o", folder.file("elsewhere")});
+  CHECK(elsewhere.code == 7);
+  CHECK(elsewhere.err.find(folder.file("elsewhere/n")) != std::string::npos);
+}
+
+}  // namespace
+}  // namespace lodestone::tools

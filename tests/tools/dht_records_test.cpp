@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+// The shapes that cli.md promises for `dht ...`.
+#include "tools/cli/dht_records.hpp"
+
+#include <catch2/catch.hpp>
+#include <nlohmann/json.hpp>
+
+namespace lodestone::tools {
+namespace {
+
+using namespace std::chrono_literals;
+
+wire::NodeId id(std::uint8_t first) {
+  wire::NodeId id;
+  id.bytes()[0] = first;
+  return id;
+}
+const wire::Endpoint kA = *wire::Endpoint::parse("1.2.3.4:5");
+const wire::Endpoint kB = *wire::Endpoint::parse("[::1]:6");
+
+dht::LookupStats stats(std::uint8_t first, wire::Duration duration, std::optional<wire::Duration> value) {
+  dht::LookupStats s;
+  s.duration = duration;
+  s.first_value = value;
+  s.asked = 3;
+  s.answered = 2;
+  s.timeouts = 1;
+  s.peers = 4;
+  s.closest = {{id(first), kA, 10ms, true}, {id(static_cast<std::uint8_t>(first + 2)), kB, {}, false}};
+  return s;
+}
+
+TEST_CASE("lookups of two families become one") {
+  const std::vector<dht::LookupStats> both = {stats(2, 2s, 1s), stats(1, 3s, 500ms)};
+  const dht::LookupStats sum = merged(both);
+  CHECK(sum.duration == 3s);
+  CHECK(sum.first_value == 500ms);
+  CHECK(sum.asked == 6);
+  CHECK(sum.answered == 4);
+  CHECK(sum.timeouts == 2);
+  REQUIRE(sum.closest.size() == 4);
+  for (std::size_t i = 0; i < 4; ++i) CHECK(sum.closest[i].id == id(static_cast<std::uint8_t>(i + 1)));
+  CHECK_FALSE(merged(std::vector<dht::LookupStats>{stats(1, 1s, std::nullopt)}).first_value);
+}
+
+TEST_CASE("lookup record") {
+  const auto record = lookup_record(stats(1, 1500ms, std::nullopt), 0.25, 7);
+  CHECK(record.dump() ==
+        R"({"type":"lookup","target":"0000000000000000000000000000000000000000","bootstrap_seconds":0.25,"seconds":1.5,)"
+        R"("first_value":null,"asked":3,"answered":2,"timeouts":1,"closest":[)"
+        R"({"id":"0100000000000000000000000000000000000000","addr":"1.2.3.4:5","rtt":0.01,"token":true},)"
+        R"({"id":"0300000000000000000000000000000000000000","addr":"[::1]:6","rtt":null,"token":false}],"peers":7})");
+  CHECK(lookup_record(stats(1, 1s, 20ms), 0, 0)["first_value"] == 0.02);
+}
+
+TEST_CASE("peer, pong and announce records") {
+  CHECK(peer_record(kB, kA, 0.5).dump() == R"({"type":"peer","addr":"[::1]:6","from":"1.2.3.4:5","elapsed":0.5})");
+  dht::event::QueryDone done{};
+  done.to = kA;
+  done.id = id(255);
+  done.rtt = 1234567ns;
+  CHECK(pong_record(done).dump() ==
+        R"({"type":"pong","addr":"1.2.3.4:5","id":"ff00000000000000000000000000000000000000","rtt":0.001235,"version":null,"external":null})");
+  done.version = std::string("LT\x01\xff", 4);
+  done.external = kB;
+  CHECK(pong_record(done)["version"] == "LT\\x01\\xff");
+  CHECK(pong_record(done)["external"] == "[::1]:6");
+  CHECK(announce_record(wire::Key{}, 80, {kA, kB}, 1).dump() ==
+        R"({"type":"announce","target":"0000000000000000000000000000000000000000","port":80,"stored":["1.2.3.4:5","[::1]:6"],"refused":1})");
+}
+
+}  // namespace
+}  // namespace lodestone::tools

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tools/cli/dht_records.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+namespace lodestone::tools {
+namespace {
+
+using nlohmann::ordered_json;
+
+double seconds(wire::Duration d) { return std::round(wire::to_seconds(d) * 1e6) / 1e6; }
+
+ordered_json rtt_of(const dht::NodeView& node) {
+  return node.rtt > wire::Duration::zero() ? ordered_json(seconds(node.rtt)) : ordered_json(nullptr);
+}
+
+}  // namespace
+
+dht::LookupStats merged(std::span<const dht::LookupStats> lookups) {
+  dht::LookupStats sum;
+  for (const dht::LookupStats& one : lookups) {
+    sum.target = one.target;
+    sum.duration = std::max(sum.duration, one.duration);
+    if (one.first_value) sum.first_value = std::min(sum.first_value.value_or(*one.first_value), *one.first_value);
+    sum.asked += one.asked;
+    sum.answered += one.answered;
+    sum.timeouts += one.timeouts;
+    sum.peers += one.peers;
+    sum.closest.insert(sum.closest.end(), one.closest.begin(), one.closest.end());
+  }
+  std::stable_sort(sum.closest.begin(), sum.closest.end(), [&](const dht::NodeView& a, const dht::NodeView& b) {
+    return wire::closer(sum.target, a.id, b.id);
+  });
+  return sum;
+}
+
+ordered_json lookup_record(const dht::LookupStats& stats, double bootstrap_seconds, std::size_t peers) {
+  ordered_json closest = ordered_json::array();
+  for (const dht::NodeView& node : stats.closest) {
+    closest.push_back({{"id", node.id.hex()}, {"addr", node.endpoint.text()}, {"rtt", rtt_of(node)}, {"token", node.token}});
+  }
+  return {{"type", "lookup"},
+          {"target", stats.target.hex()},
+          {"bootstrap_seconds", std::round(bootstrap_seconds * 1000) / 1000},
+          {"seconds", seconds(stats.duration)},
+          {"first_value", stats.first_value ? ordered_json(seconds(*stats.first_value)) : ordered_json(nullptr)},
+          {"asked", stats.asked},
+          {"answered", stats.answered},
+          {"timeouts", stats.timeouts},
+          {"closest", std::move(closest)},
+          {"peers", peers}};
+}
+
+ordered_json peer_record(const wire::Endpoint& peer, const wire::Endpoint& from, double elapsed) {
+  return {{"type", "peer"}, {"addr", peer.text()}, {"from", from.text()}, {"elapsed", std::round(elapsed * 1e6) / 1e6}};
+}
+
+ordered_json pong_record(const dht::event::QueryDone& done) {
+  return {{"type", "pong"},
+          {"addr", done.to.text()},
+          {"id", done.id.hex()},
+          {"rtt", seconds(done.rtt)},
+          {"version", done.version.empty() ? ordered_json(nullptr) : ordered_json(version_text(done.version))},
+          {"external", done.external ? ordered_json(done.external->text()) : ordered_json(nullptr)}};
+}
+
+ordered_json announce_record(const wire::Key& target, std::uint16_t port, const std::vector<wire::Endpoint>& stored,
+                             std::uint32_t refused) {
+  ordered_json addresses = ordered_json::array();
+  for (const wire::Endpoint& endpoint : stored) addresses.push_back(endpoint.text());
+  return {{"type", "announce"}, {"target", target.hex()}, {"port", port}, {"stored", std::move(addresses)}, {"refused", refused}};
+}
+
+std::string version_text(std::string_view version) {
+  std::string text;
+  for (const char c : version) {
+    if (c >= 0x20 && c < 0x7f) text += c;
+    else text += fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
+  }
+  return text;
+}
+
+}  // namespace lodestone::tools

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tools/cli/dht_run.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "tools/cli/session_options.hpp"
+#include "tools/cli/target.hpp"
+#include "tools/cli/units.hpp"
+
+namespace lodestone::tools {
+
+DhtRun::DhtRun(Context& context, std::string subject)
+    : context_(context), subject_(std::move(subject)), runtime_(node::RuntimeConfig{.block_memory = 1u << 20, .disk_threads = 1}) {
+  set_up_log(context.global);
+}
+
+ExitCode DhtRun::run(const std::function<void()>& body, node::Session::DhtEventHandler on_event) {
+  const RunGuard guard(runtime_, context_, [this](StopCause cause) { on_stop(cause); });
+  auto config = session_config(context_.global, SessionRole::dht);
+  if (!config) return context_.fail(config.error());
+  if (start(*std::move(config), std::move(on_event))) body();
+  return loop();
+}
+
+ExitCode DhtRun::run_with(const magnet::HostPort& node, const std::function<void(const wire::Endpoint&)>& body,
+                          node::Session::DhtEventHandler on_event) {
+  const RunGuard guard(runtime_, context_, [this](StopCause cause) { on_stop(cause); });
+  auto config = session_config(context_.global, SessionRole::dht);
+  if (!config) return context_.fail(config.error());
+  // Nobody else is asked, and nothing is learnt that would be worth keeping.
+  config->bootstrap.clear();
+  config->use_builtin_routers = false;
+  config->state_dir.clear();
+  // A session that is never started resolves names all the same. The address must be known before the real one starts:
+  // an address that is named grants its kind (S5).
+  node::Session names(runtime_, node::SessionConfig{});
+  names.resolve({node}, [&](const std::vector<wire::Endpoint>& found) {
+    const auto usable = std::find_if(found.begin(), found.end(), [this](const wire::Endpoint& e) {
+      return e.address.is_v4() ? context_.global.use_v4() : context_.global.use_v6();
+    });
+    if (usable == found.end()) return fail(ExitCode::network, node.text() + " has no address", "Check the name and the network");
+    const wire::Endpoint endpoint = *usable;
+    config->explicit_peers = {*magnet::HostPort::parse(endpoint.text())};
+    if (start(*config, on_event)) body(endpoint);
+  });
+  return loop();
+}
+
+bool DhtRun::start(node::SessionConfig config, node::Session::DhtEventHandler on_event) {
+  session_.emplace(runtime_, std::move(config));
+  if (on_event) session_->on_dht_event(std::move(on_event));
+  const auto started = session_->start();
+  if (started) return true;
+  finish(context_.fail(failure_of(started.error())));
+  return false;
+}
+
+void DhtRun::finish(ExitCode code) {
+  if (code_) return;
+  code_ = code;
+  context_.out.end_status();
+  if (session_) session_->stop([this] { runtime_.stop(); });
+  else runtime_.stop();
+}
+
+void DhtRun::fail(ExitCode code, std::string cause, std::string next_step) {
+  if (!code_) finish(context_.fail(code, subject_, std::move(cause), std::move(next_step)));
+}
+
+void DhtRun::on_stop(StopCause cause) {
+  if (cause != StopCause::timeout) return fail(exit_code_of(cause), cause == StopCause::interrupt ? "interrupted" : "terminated");
+  if (session_ && session_->dht_status().ever_answered()) {
+    return fail(ExitCode::timeout,
+                "not complete after " + format_duration(wire::to_seconds(*context_.global.timeout)), "Give it more --timeout");
+  }
+  fail(ExitCode::network, "no DHT node has answered in " + format_duration(wire::to_seconds(*context_.global.timeout)),
+       "Check that a firewall lets UDP out, or name a node with --bootstrap HOST:PORT");
+}
+
+ExitCode DhtRun::loop() {
+  runtime_.run();
+  session_.reset();
+  return code_.value_or(ExitCode::error);
+}
+
+std::expected<wire::Key, Failure> read_key(const std::string& target, Context& context) {
+  const auto read = read_target(target, context);
+  if (!read) return std::unexpected(read.error());
+  if (read->uri.info_hash) return wire::Key{read->uri.info_hash->bytes()};
+  if (!read->uri.info_hash_v2)
+    return std::unexpected(Failure{ExitCode::error, read->subject, "unsupported: it names no torrent, only a public key", ""});
+  wire::Key key;
+  std::copy_n(read->uri.info_hash_v2->begin(), wire::Key::kSize, key.bytes().begin());
+  return key;
+}
+
+}  // namespace lodestone::tools

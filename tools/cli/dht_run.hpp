@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+// What all `dht ...` commands share: a read-only session on UDP only (T7), names resolved, an end.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "node/session.hpp"
+#include "tools/cli/context.hpp"
+#include "tools/cli/run_guard.hpp"
+
+namespace lodestone::tools {
+
+/// cli.md: so long nobody may answer before it is a failure of the network.
+inline constexpr wire::Duration kNoAnswerAfter = std::chrono::seconds(15);
+
+class DhtRun {
+ public:
+  /// `subject`: of the failures, "dht ping".
+  DhtRun(Context& context, std::string subject);
+
+  node::Runtime& runtime() { return runtime_; }
+  /// Only while a body runs.
+  node::Session& session() { return *session_; }
+  [[nodiscard]] Context& context() { return context_; }
+
+  /// A session that joins the DHT; `body` is called when it has started, and leads to finish(). Events of the DHT go to
+  /// `on_event` (may be empty).
+  ExitCode run(const std::function<void()>& body, node::Session::DhtEventHandler on_event);
+  /// A session that talks to that one node only; `body` is told its address.
+  ExitCode run_with(const magnet::HostPort& node, const std::function<void(const wire::Endpoint&)>& body,
+                    node::Session::DhtEventHandler on_event);
+
+  /// Ends it; the first call counts.
+  void finish(ExitCode code);
+  void fail(ExitCode code, std::string cause, std::string next_step = {});
+  [[nodiscard]] bool finished() const { return code_.has_value(); }
+
+ private:
+  bool start(node::SessionConfig config, node::Session::DhtEventHandler on_event);
+  void on_stop(StopCause cause);
+  ExitCode loop();
+
+  Context& context_;
+  std::string subject_;
+  node::Runtime runtime_;
+  std::optional<node::Session> session_;
+  std::optional<ExitCode> code_;
+};
+
+/// The point of the key space that a TARGET stands for: its info-hash, or the first 20 bytes of a v2-only one (BEP 52).
+[[nodiscard]] std::expected<wire::Key, Failure> read_key(const std::string& target, Context& context);
+
+}  // namespace lodestone::tools
