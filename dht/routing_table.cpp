@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cassert>
 #include <iterator>
 
@@ -28,8 +29,51 @@ class Nearest {
       : target_(target), prefix_(wire::load_be64(target.bytes().data())), out_(out) {
     assert(out.size() <= kMax);
   }
-  void show(const Entry& e) {
-    const std::uint64_t key = wire::load_be64(e.id.bytes().data()) ^ prefix_;
+  /// Most of a wide bucket is too far away to matter, and a branch that asks so for each contact is guessed wrong too
+  /// often: the keys are computed without branches, and only what lies below a limit is looked at, which is raised until
+  /// enough does.
+  void show_all(const std::vector<Entry>& entries, bool good_only) {
+    const std::size_t n = entries.size();
+    if (n > kBlock || n <= 2 * out_.size() || size_ != 0) {
+      for (const Entry& e : entries)
+        if (!good_only || e.good()) show(key_of(e), e);
+      return;
+    }
+    std::array<std::uint64_t, kBlock> keys;
+    std::uint64_t spread = 0;
+    for (std::size_t i = 0; i < n; ++i) {
+      keys[i] = key_of(entries[i]);
+      spread |= keys[i];
+    }
+    // Ids are random, so below half of `spread` there is half of them; where they are not, it takes more rounds.
+    const int bits = 64 - std::countl_zero(spread | 1);
+    std::uint64_t low = 0;
+    const int octaves = static_cast<int>(std::bit_width(n / (2 * out_.size())));
+    for (int down = std::min(octaves, bits - 1); !full() && down >= 0; --down) {
+      const std::uint64_t high = ~std::uint64_t{0} >> (64 - bits + down);
+      std::array<std::uint8_t, kBlock> inside;
+      std::size_t count = 0;
+      for (std::size_t i = 0; i < n; ++i) {
+        inside[count] = static_cast<std::uint8_t>(i);
+        count += keys[i] - low <= high - low;
+      }
+      for (std::size_t i = 0; i < count; ++i) {
+        const Entry& e = entries[inside[i]];
+        if (!good_only || e.good()) show(keys[inside[i]], e);
+      }
+      low = high + 1;
+    }
+  }
+  [[nodiscard]] std::size_t size() const { return size_; }
+  [[nodiscard]] bool full() const { return size_ == out_.size(); }
+
+ private:
+  static constexpr std::size_t kBlock = 128;
+
+  [[nodiscard]] std::uint64_t key_of(const Entry& e) const {
+    return wire::load_be64(e.id.bytes().data()) ^ prefix_;
+  }
+  void show(std::uint64_t key, const Entry& e) {
     if (size_ == out_.size() && !before(key, e, size_ - 1)) return;
     std::size_t at = size_ < out_.size() ? size_++ : size_ - 1;
     for (; at > 0 && before(key, e, at - 1); --at) {
@@ -39,10 +83,6 @@ class Nearest {
     out_[at] = &e;
     keys_[at] = key;
   }
-  [[nodiscard]] std::size_t size() const { return size_; }
-  [[nodiscard]] bool full() const { return size_ == out_.size(); }
-
- private:
   [[nodiscard]] bool before(std::uint64_t key, const Entry& e, std::size_t at) const {
     return key != keys_[at] ? key < keys_[at] : wire::closer(target_, e.id, out_[at]->id);
   }
@@ -240,10 +280,7 @@ std::size_t RoutingTable::closest(const wire::Key& target, std::span<const Entry
   if (out.empty()) return 0;
   if (out.size() > Nearest::kMax) return closest_of_all(target, out, good_only);
   Nearest nearest{target, out};
-  const auto scan = [&](const Bucket& b) {
-    for (const Entry& e : b.entries)
-      if (!good_only || e.good()) nearest.show(e);
-  };
+  const auto scan = [&](const Bucket& b) { nearest.show_all(b.entries, good_only); };
   // Seen from the target the buckets are groups in strict order of distance: the one the target falls into, then all
   // deeper ones together, then the shallower ones one by one.
   const std::size_t last = buckets_.size() - 1;

@@ -207,6 +207,30 @@ TEST_CASE("T8 the closest are the closest across buckets, by brute force") {
   }
 }
 
+TEST_CASE("T8 the closest are the closest also among ids that somebody chose") {
+  // All in the widest bucket, alike in all but a few bits at a place that varies.
+  for (const std::size_t place : {0u, 1u, 6u, 7u, 8u, 12u, 18u}) {
+    Bench b;
+    const auto base = b.contact(0);
+    std::vector<wire::NodeId> ids;
+    for (int i = 0; i < 120; ++i) {
+      auto c = b.contact(0);
+      c.id = base.id;
+      c.id.bytes()[place] = static_cast<std::uint8_t>(c.id.bytes()[place] ^ (i & 0x7f));
+      c.id.bytes()[19] = static_cast<std::uint8_t>(i);
+      REQUIRE(b.answer(c) == Outcome::added);
+      ids.push_back(c.id);
+    }
+    for (int round = 0; round < 100; ++round) {
+      auto target = round % 2 ? b.rng.id<wire::Key>() : wire::Key{ids[b.rng.below(ids.size())].bytes()};
+      std::sort(ids.begin(), ids.end(), [&](const auto& x, const auto& y) { return wire::closer(target, x, y); });
+      const auto found = b.closest(target, 8);
+      REQUIRE(found.size() == 8);
+      for (std::size_t i = 0; i < found.size(); ++i) REQUIRE(found[i]->id == ids[i]);
+    }
+  }
+}
+
 TEST_CASE("T6 a bucket without lookups goes stale, and the key to refresh it falls into it") {
   Bench b;
   for (int i = 0; i < 100; ++i)
