@@ -88,8 +88,8 @@ void Session::Impl::settle() {
   }
   settling = false;
   links.unpark();
-  if (stopping && !stopped && torrents.empty()) {
-    stopped = true;
+  if (stopping && torrents.empty() && (!stopped || !on_stopped.empty()) && !finishing) {
+    stopped = finishing = true;
     // Not from here: a port's or a link's own handler may be below us on the stack.
     asio::post(host.io, while_alive([this] { finish_stopping(); }));
   }
@@ -97,8 +97,11 @@ void Session::Impl::settle() {
 
 bool Session::Impl::settle_once() {
   bool any = dispatch_dht_events();
-  for (const auto& [hash, torrent] : torrents) {
-    if (!torrent->pending()) continue;
+  if (stop_requested()) any = true;
+  std::vector<TorrentDriver*> pending;  // an owner's callback may add torrents meanwhile; none is destroyed here
+  for (const auto& [hash, torrent] : torrents)
+    if (torrent->pending()) pending.push_back(torrent.get());
+  for (TorrentDriver* torrent : pending) {
     any = true;
     TorrentContext ctx = context();
     torrent->carry_out(ctx);
@@ -143,17 +146,8 @@ void Session::Impl::tick() {
   if (config.owns_identity && now - dht_saved_at >= kDhtSaveInterval) save_dht();
 }
 
-void Session::Impl::stop(std::function<void()> done) {
-  if (done) on_stopped.push_back(std::move(done));
-  if (stopping) return;
-  stopping = true;
-  for (const auto& [hash, torrent] : torrents) {
-    TorrentContext ctx = context();
-    torrent->stop(ctx);
-  }
-}
-
 void Session::Impl::finish_stopping() {
+  finishing = false;
   tick_timer.disarm();
   introducer_timer.disarm();
   acceptors.clear();
@@ -193,7 +187,7 @@ std::expected<void, StartError> Session::add_torrent(TorrentSpec spec, EventHand
 }
 
 void Session::stop_torrent(const wire::InfoHash& info_hash) {
-  impl_->wake([&] { impl_->stop_torrent(info_hash); });
+  impl_->wake([&] { impl_->to_stop.push_back(info_hash); });
 }
 
 std::optional<magnet::TorrentStatus> Session::status(const wire::InfoHash& info_hash) const {
@@ -239,7 +233,11 @@ void Session::resolve(std::vector<magnet::HostPort> names, std::function<void(st
 }
 
 void Session::stop(std::function<void()> done) {
-  impl_->wake([&] { impl_->stop(std::move(done)); });
+  impl_->wake([&] {
+    if (done) impl_->on_stopped.push_back(std::move(done));
+    impl_->stopping = true;
+    for (const auto& [hash, torrent] : impl_->torrents) impl_->to_stop.push_back(hash);
+  });
 }
 
 }  // namespace lodestone::node

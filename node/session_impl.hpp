@@ -50,19 +50,20 @@ struct Session::Impl final : LinkObserver {
 
   // --- session.cpp ---
   [[nodiscard]] std::expected<void, StartError> start();
-  /// Runs `f` as one wake-up: facts first, then settle().
+  /// Runs `f` as one wake-up: facts first, then settle(). One wake-up inside another (an owner's callback that calls
+  /// the session) leaves the settling to the outer one.
   template <class F>
   void wake(F&& f) {
     now = clock();
+    ++waking;
     f();
-    settle();
+    if (--waking == 0) settle();
   }
   void settle();
   /// One pass over everything that may have something to do. True when there was something.
   bool settle_once();
   bool tell_owners();
   void tick();
-  void stop(std::function<void()> done);
   void finish_stopping();
   /// Wraps f for a callback that may come after this session's end: it then does nothing.
   template <class F>
@@ -89,6 +90,7 @@ struct Session::Impl final : LinkObserver {
   // --- session_links.cpp ---
   void on_accept(UniqueFd socket, const wire::Endpoint& remote);
   void on_dialled(Dialer::Result&& result);
+  void give_events(LinkKey key, Link& link, wire::PeerEvents& events);
   void answer_handshake(LinkKey key, Link& link, const wire::InfoHash& wanted, wire::PeerEvents& events);
   void drop_other_end(const wire::Endpoint& ours);
   void bound_early_bytes(LinkKey key, const TorrentDriver& torrent);
@@ -102,7 +104,7 @@ struct Session::Impl final : LinkObserver {
 
   // --- session_torrents.cpp ---
   [[nodiscard]] std::expected<void, StartError> add_torrent(TorrentSpec spec, EventHandler on_event);
-  void stop_torrent(const wire::InfoHash& hash);
+  bool stop_requested();
   [[nodiscard]] TorrentDriver* find(const wire::InfoHash& hash) const;
   [[nodiscard]] TorrentContext context();
   void feed_peers(const wire::InfoHash& hash, const std::vector<magnet::HostPort>& names);
@@ -142,12 +144,15 @@ struct Session::Impl final : LinkObserver {
   std::unordered_map<wire::InfoHash, std::unique_ptr<TorrentDriver>> torrents;
   std::optional<DiskDriver::ListenerId> disk_listener;
   bool disk_pressed = false;
+  std::vector<wire::InfoHash> to_stop;  // asked for by the owner, perhaps from inside a callback of the torrent itself
 
   Timer tick_timer;
+  int waking = 0;
   bool settling = false;
   bool started = false;
   bool stopping = false;
   bool stopped = false;
+  bool finishing = false;  // finish_stopping() is on its way
   std::vector<std::function<void()>> on_stopped;
 };
 

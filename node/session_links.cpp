@@ -50,6 +50,12 @@ void Session::Impl::on_dialled(Dialer::Result&& result) {
 
 void Session::Impl::on_link_events(wire::Instant at, LinkKey key, Link& link, wire::PeerEvents& events) {
   now = at;
+  ++waking;  // the torrent may ask its owner what is wanted; settling waits for on_links_served()
+  give_events(key, link, events);
+  --waking;
+}
+
+void Session::Impl::give_events(LinkKey key, Link& link, wire::PeerEvents& events) {
   if (!link.torrent) {
     const auto wants = std::find_if(events.begin(), events.end(), [](const wire::PeerEvent& e) {
       return std::holds_alternative<wire::peer_event::WantsTorrent>(e);
@@ -69,7 +75,7 @@ void Session::Impl::on_link_events(wire::Instant at, LinkKey key, Link& link, wi
     return ready != nullptr && ready->dht;
   });
   if (owed_port) ports_due.push_back(key);
-  torrent->on_link_events(at, key, link, events);
+  torrent->on_link_events(now, key, link, events);
   if (torrent->info() == nullptr) bound_early_bytes(key, *torrent);
 }
 

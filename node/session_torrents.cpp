@@ -37,6 +37,7 @@ TorrentContext Session::Impl::context() {
 
 std::expected<void, StartError> Session::Impl::add_torrent(TorrentSpec spec, EventHandler on_event) {
   const wire::InfoHash hash = spec.info_hash;
+  if (stopping) return std::unexpected(StartError{StartError::Kind::conflict, hash.hex(), "the session is ending"});
   if (find(hash) != nullptr)
     return std::unexpected(StartError{StartError::Kind::conflict, hash.hex(), "already running in this session"});
   if (spec.info != nullptr && spec.info->manifest == nullptr)
@@ -93,11 +94,15 @@ std::expected<void, StartError> Session::Impl::add_torrent(TorrentSpec spec, Eve
   return {};
 }
 
-void Session::Impl::stop_torrent(const wire::InfoHash& hash) {
-  if (TorrentDriver* torrent = find(hash)) {
+bool Session::Impl::stop_requested() {
+  if (to_stop.empty()) return false;
+  for (const wire::InfoHash& hash : std::exchange(to_stop, {})) {
+    TorrentDriver* torrent = find(hash);
+    if (torrent == nullptr) continue;
     TorrentContext ctx = context();
     torrent->stop(ctx);
   }
+  return true;
 }
 
 /// x.pe and --peer: peers of this torrent and, since most clients share the port number, perhaps DHT nodes (T9).

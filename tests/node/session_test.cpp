@@ -446,6 +446,38 @@ TEST_CASE("W9 a session that is told of itself notices, and tries no second time
   loop.run();
 }
 
+TEST_CASE("An owner may stop a torrent from inside its `wanted` callback") {
+  const TemporaryDir folder;
+  const Sample sample(folder.path() + "/seed");
+  for (const bool known : {true, false}) {
+    Loop loop;
+    Session seeder(loop.runtime, on("127.0.0.49"));
+    Session getter(loop.runtime, on("127.0.0.50"));
+    REQUIRE(seeder.start());
+    REQUIRE(getter.start());
+    REQUIRE(seeder.add_torrent(seed_of(sample, folder.path() + "/seed"), [](const SessionEvent&) {}));
+    TorrentSpec spec = get_of(sample, folder.path() + "/get");
+    if (known) spec.info = sample.info();
+    spec.raw_info = sample.raw_info;
+    spec.explicit_peers = {host_port(seeder.listening().at(0))};
+    int asked = 0;
+    spec.wanted = [&](const magnet::Info& info) {
+      ++asked;
+      getter.stop_torrent(sample.hash());
+      return std::vector<bool>(info.files.size(), false);
+    };
+    bool stopped = false;
+    REQUIRE(getter.add_torrent(spec, [&](const SessionEvent& event) {
+      if (!is<session_event::Stopped>(event)) return;
+      stopped = true;
+      stop_all(loop, {&seeder, &getter});
+    }));
+    loop.run();
+    CHECK(asked == 1);
+    CHECK(stopped);
+  }
+}
+
 TEST_CASE("A dht query by hand: ping, find_node and an announcing lookup") {
   Loop loop;
   Session router(loop.runtime, on("127.0.0.45"));

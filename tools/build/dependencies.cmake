@@ -19,5 +19,8 @@ find_path(ASIO_INCLUDE_DIR asio.hpp REQUIRED)
 mark_as_advanced(ASIO_INCLUDE_DIR)
 add_library(lodestone_asio INTERFACE)
 target_include_directories(lodestone_asio SYSTEM INTERFACE ${ASIO_INCLUDE_DIR})
-target_compile_definitions(lodestone_asio INTERFACE ASIO_STANDALONE ASIO_SEPARATE_COMPILATION ASIO_NO_DEPRECATED)
+# Asio guesses the last one from a macro of libstdc++, which only is there if some standard header came first: sources
+# that guessed differently would free with `delete` what others took from aligned_alloc().
+target_compile_definitions(
+  lodestone_asio INTERFACE ASIO_STANDALONE ASIO_SEPARATE_COMPILATION ASIO_NO_DEPRECATED ASIO_HAS_STD_ALIGNED_ALLOC=1)
 target_link_libraries(lodestone_asio INTERFACE Threads::Threads)
