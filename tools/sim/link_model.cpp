@@ -17,15 +17,15 @@ struct Region {
 /// America, East Asia, South-East Asia, South Asia, Russia, Oceania, Africa and the Middle East.
 constexpr std::array<Region, 10> kRegions = {{
     {0, 0, 0.26},
-    {-42, 4, 0.11},
-    {-72, 8, 0.08},
-    {-58, -62, 0.07},
-    {88, 30, 0.16},
-    {86, -18, 0.09},
-    {58, -20, 0.08},
-    {24, 16, 0.08},
-    {112, -54, 0.03},
-    {22, -42, 0.04},
+    {-32, 3, 0.11},
+    {-55, 6, 0.08},
+    {-44, -47, 0.07},
+    {67, 23, 0.16},
+    {65, -14, 0.09},
+    {44, -15, 0.08},
+    {18, 12, 0.08},
+    {85, -41, 0.03},
+    {17, -32, 0.04},
 }};
 
 /// Standard normal, by Box and Muller.

@@ -17,8 +17,8 @@ struct Place {
 };
 
 struct LinkModelConfig {
-  double region_spread_ms = 9;    // standard deviation of places around their region, each axis
-  double access_median_ms = 12;   // log-normal, one way
+  double region_spread_ms = 7;    // standard deviation of places around their region, each axis
+  double access_median_ms = 10;   // log-normal, one way
   double access_sigma = 0.75;     // of the logarithm
   double jitter_mean_ms = 2;      // exponential, added to each trip
   double loss = 0.01;             // probability that a datagram vanishes, per trip
