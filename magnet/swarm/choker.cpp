@@ -18,9 +18,12 @@ std::uint64_t lots(const ChokeCandidate& c, wire::Instant now) {
 
 bool deserves_before(const ChokeCandidate& a, const ChokeCandidate& b, bool seeding, wire::Instant now) {
   if (seeding) {
-    const bool a_had = a.unchoked && now - a.unchoked_since >= Choker::kTurn;
-    const bool b_had = b.unchoked && now - b.unchoked_since >= Choker::kTurn;
-    if (a_had != b_had) return b_had;
+    const auto rank = [now](const ChokeCandidate& c) {
+      if (!c.unchoked) return 1;
+      return now - c.unchoked_since < Choker::kTurn ? 0 : 2;
+    };
+    if (rank(a) != rank(b)) return rank(a) < rank(b);
+    if (!a.unchoked && a.waiting_since != b.waiting_since) return a.waiting_since < b.waiting_since;
     if (a.rate_up != b.rate_up) return a.rate_up > b.rate_up;
   } else {
     if (a.snubs_us != b.snubs_us) return b.snubs_us;

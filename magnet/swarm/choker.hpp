@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Who may download from us (W8): a few slots, given every 10 s to those who send us most (as a seed: to those who take
-// fastest, in turns), and one slot given by lot for 30 s, so that newcomers can show what they are worth. Who has sent
+// Who may download from us (W8): a few slots, given every 10 s to those who send us most (as a seed: in turns of a
+// minute, whoever has waited longest comes next, and slots nobody waits for stay with those who take fastest), and one slot given by lot for 30 s, so that newcomers can show what they are worth. Who has sent
 // nothing for a minute though we ask loses his slot to the lot (anti-snubbing).
 // Pure: candidates in, the set of unchoked links out.
 #pragma once
@@ -21,7 +21,8 @@ struct ChokeCandidate {
   bool snubs_us = false;    // we ask and get nothing
   double rate_down = 0;     // bytes/s that it sends us
   double rate_up = 0;       // bytes/s that it takes
-  wire::Instant unchoked_since{};
+  wire::Instant unchoked_since{};  // if it is
+  wire::Instant waiting_since{};   // if it is not: since it was choked, or came
   wire::Instant connected_since{};
 };
 

@@ -20,7 +20,7 @@ namespace lodestone::magnet {
 
 struct Peer {
   Peer(wire::Instant now, LinkKey key, const wire::Endpoint& remote_endpoint, bool is_incoming)
-      : link(key), remote(remote_endpoint), incoming(is_incoming), since(now), unchoked_at(now), moved_at(now) {
+      : link(key), remote(remote_endpoint), incoming(is_incoming), since(now), choke_changed(now), moved_at(now) {
     if (!is_incoming) listen = remote_endpoint;
   }
 
@@ -46,7 +46,7 @@ struct Peer {
 
   // --- who may ---
   bool chokes_us = true, we_choke = true, interested = false, we_are_interested = false;
-  wire::Instant unchoked_at;                     // since when we let it download
+  wire::Instant choke_changed;                      // when that last changed: since when it may download, or waits
   wire::Bitfield allowed_fast;                   // pieces we may ask for while choked (BEP 6); empty: none
   wire::Instant hold_until = wire::Instant::min();  // it rejected while it did not choke: no requests until then
 

@@ -127,7 +127,8 @@ void Torrent::State::choke_round(wire::Instant now, Actions& out) {
                           .snubs_us = peer->window.snubbed(),
                           .rate_down = peer->down.per_second(now),
                           .rate_up = peer->up.per_second(now),
-                          .unchoked_since = peer->unchoked_at,
+                          .unchoked_since = peer->choke_changed,
+                          .waiting_since = peer->choke_changed,
                           .connected_since = peer->since});
   }
   const std::vector<LinkKey> chosen = choker.choose(now, candidates, phase == Phase::seeding);
@@ -135,11 +136,11 @@ void Torrent::State::choke_round(wire::Instant now, Actions& out) {
     const bool choke = std::find(chosen.begin(), chosen.end(), peer->link) == chosen.end();
     if (choke == peer->we_choke || !peer->ready || peer->closing) continue;
     peer->we_choke = choke;
+    peer->choke_changed = now;
     if (choke) {
       out.push_back(action::Send{peer->link, wire::peer_message::Choke{}});
       serving.on_choked(*peer, out);
     } else {
-      peer->unchoked_at = now;
       out.push_back(action::Send{peer->link, wire::peer_message::Unchoke{}});
     }
   }
