@@ -168,7 +168,8 @@ void GetRun::on_event(Download& d, const node::SessionEvent& event) {
   if (d.stage == Stage::over) return;
   using namespace node::session_event;
   if (std::holds_alternative<PhaseChanged>(event)) {
-    if (d.stage == Stage::running) refresh(d);
+    // What follows the metadata is told after it.
+    if (d.stage == Stage::running && d.info) refresh(d);
   } else if (const auto* metadata = std::get_if<Metadata>(&event)) {
     on_metadata(d, *metadata);
   } else if (std::holds_alternative<Finished>(event)) {
@@ -261,7 +262,10 @@ void GetRun::refresh(Download& d, bool before_metadata) {
   TransferFacts& facts = d.shown.view.facts;
   refresh_facts(facts, *session_, d.hash);
   TransferFacts seen = facts;
-  if (before_metadata || describes_only()) seen.times.metadata.reset();
+  if (before_metadata || describes_only()) {
+    seen.times.metadata.reset();
+    seen.status.phase = magnet::Phase::metadata;
+  }
   std::vector<PhaseChange> changes;
   if (d.stage == Stage::running) d.phases.update(seen, changes);
   d.shown.view.phase = d.phases.current();
