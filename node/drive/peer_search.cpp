@@ -22,7 +22,9 @@ void PeerSearch::start(wire::Instant now, Drivers drivers) {
 }
 
 void PeerSearch::advance(wire::Instant now, Drivers drivers) {
-  if (!active_ || !wanted_ || now < not_before_ || running()) return;
+  if (!active_ || now < not_before_) return;
+  seen_due_ = true;
+  if (!wanted_ || running()) return;
   wanted_ = false;
   answering_ = 0;
   for (const auto& driver : drivers) {
@@ -59,6 +61,7 @@ void PeerSearch::on_done(wire::Instant now, const DhtDriver& driver, const dht::
   ++rounds_;
   answered_ = std::exchange(answering_, 0);
   not_before_ = now + back_off_;
+  seen_due_ = false;
   back_off_ = std::min(back_off_ * 2, kLastBackOff);
 }
 

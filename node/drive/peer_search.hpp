@@ -15,7 +15,7 @@ namespace lodestone::node {
 
 class PeerSearch {
  public:
-  static constexpr wire::Duration kFirstBackOff = std::chrono::seconds(1);
+  static constexpr wire::Duration kFirstBackOff = std::chrono::milliseconds(500);
   static constexpr wire::Duration kLastBackOff = std::chrono::minutes(2);
 
   using Drivers = std::span<const std::unique_ptr<DhtDriver>>;
@@ -26,10 +26,13 @@ class PeerSearch {
   void start(wire::Instant now, Drivers drivers);
   /// The torrent would like more peers. Bounded by the back-off, remembered until then.
   void want() { wanted_ = true; }
-  /// Starts a lookup when one is wanted and due. Call now and then (each second).
+  /// Starts a lookup when one is wanted and due. Call at next_deadline(), and now and then afterwards.
   void advance(wire::Instant now, Drivers drivers);
   /// No more: lookups are cancelled, the announcement is withdrawn.
   void stop(wire::Instant now, Drivers drivers);
+
+  /// When the back-off ends, if it has not been looked at since; kNever otherwise.
+  [[nodiscard]] wire::Instant next_deadline() const { return active_ && !seen_due_ ? not_before_ : wire::kNever; }
 
   /// Whether that lookup is one of this torrent's.
   [[nodiscard]] bool owns(const DhtDriver& driver, dht::LookupId lookup) const;
@@ -62,6 +65,7 @@ class PeerSearch {
   bool announce_;
   bool active_ = false;
   bool wanted_ = false;
+  bool seen_due_ = true;
   std::vector<Lookup> lookups_;
   wire::Instant not_before_ = wire::Instant::min();
   wire::Duration back_off_ = kFirstBackOff;

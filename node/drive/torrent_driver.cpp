@@ -183,6 +183,7 @@ bool TorrentDriver::owns_lookup(const DhtDriver& driver, dht::LookupId lookup) c
 }
 
 void TorrentDriver::on_dht_event(wire::Instant now, const DhtDriver& driver, const dht::Event& event) {
+  pending_ = true;
   if (const auto* found = std::get_if<dht::event::PeersFound>(&event)) {
     on_peers_found(now, found->peers, magnet::PeerSource::dht);
   } else if (const auto* done = std::get_if<dht::event::LookupDone>(&event)) {
@@ -198,16 +199,18 @@ void TorrentDriver::on_dht_event(wire::Instant now, const DhtDriver& driver, con
 
 void TorrentDriver::tick(TorrentContext& context) {
   if (stopping_) return;
-  const magnet::TorrentStatus now_status = torrent_.status(context.now);
-  if (search_) {
-    const bool searching =
-        now_status.phase == magnet::Phase::metadata || now_status.phase == magnet::Phase::downloading;
-    if (searching && now_status.connected < kFewPeers) search_->want();
-    search_->advance(context.now, context.dht);
-  }
-  if (now_status.phase == magnet::Phase::metadata && context.now - metadata_saved_at_ >= kMetadataSaveInterval)
-    save_metadata(context);
+  look_for_peers(context);
+  if (info_ == nullptr && context.now - metadata_saved_at_ >= kMetadataSaveInterval) save_metadata(context);
   check_stall(context);
+}
+
+/// The torrent asks for a lookup when it would like one; with hardly a peer it gets one anyway.
+void TorrentDriver::look_for_peers(TorrentContext& context) {
+  if (!search_) return;
+  const magnet::TorrentStatus now_status = torrent_.status(context.now);
+  const bool searching = now_status.phase == magnet::Phase::metadata || now_status.phase == magnet::Phase::downloading;
+  if (searching && now_status.connected < kFewPeers) search_->want();
+  search_->advance(context.now, context.dht);
 }
 
 void TorrentDriver::check_stall(TorrentContext& context) {
@@ -315,9 +318,12 @@ void TorrentDriver::carry_out(TorrentContext& context) {
       actions_.swap(batch);
     }
   }
+  if (search_ && context.now >= search_->next_deadline()) look_for_peers(context);
   pending_ = false;
   if (stopping_) check_stopped(context);
-  if (!stopped_) timer_.arm(std::max(torrent_.next_deadline(), context.now + kTimerGrain));
+  if (stopped_) return;
+  const wire::Instant due = std::min(torrent_.next_deadline(), search_ ? search_->next_deadline() : wire::kNever);
+  timer_.arm(std::max(due, context.now + kTimerGrain));
 }
 
 void TorrentDriver::check_stopped(TorrentContext& context) {

@@ -101,6 +101,7 @@ class TorrentDriver {
   [[nodiscard]] DiskDriver::StoreId store(TorrentContext& context);
   void tell_geometry(TorrentContext& context, const magnet::Info& info);
   void tell_metadata(std::shared_ptr<const magnet::Info> info, wire::ByteVector raw);
+  void look_for_peers(TorrentContext& context);
   void save_metadata(TorrentContext& context);
   void check_stall(TorrentContext& context);
   void check_stopped(TorrentContext& context);

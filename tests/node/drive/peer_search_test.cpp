@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "node/drive/peer_search.hpp"
+
+#include <asio/io_context.hpp>
+#include <catch2/catch.hpp>
+#include <memory>
+#include <vector>
+
+#include "node/net/clock.hpp"
+#include "node/net/sockets.hpp"
+#include "tests/node/event_loop.hpp"
+
+namespace lodestone::node {
+namespace {
+
+using test::run_until;
+using wire::Address;
+
+const wire::InfoHash kTorrent = *wire::InfoHash::from_hex("0123456789abcdef0123456789abcdef01234567");
+
+/// A router and a node beside it; the node's events go to its search.
+struct Net {
+  asio::io_context io;
+  std::vector<std::unique_ptr<DhtDriver>> router, mine;
+  PeerSearch search;
+  std::uint32_t stored = 0;
+
+  explicit Net(bool announce) : search(kTorrent, announce) {
+    router.push_back(node(Address::v4(127, 0, 0, 61), 1, [this] { drop_events(*router[0]); }));
+    mine.push_back(node(Address::v4(127, 0, 0, 62), 2, [this] { hand_over(); }));
+    mine[0]->use(clock_now(), [&](dht::Node& n, dht::Output& out) {
+      n.add_introducers(clock_now(), {&router[0]->local(), 1}, out);
+    });
+  }
+  std::unique_ptr<DhtDriver> node(const Address& address, std::uint64_t seed, std::function<void()> wake) {
+    auto socket = bind_udp({address, 0});
+    REQUIRE(socket);
+    auto rng = wire::Rng::from_number(seed);
+    dht::NodeConfig c;
+    c.id = rng.id<wire::NodeId>();
+    c.policy = wire::AddressPolicy::everything();
+    c.private_net = true;
+    c.limits = dht::Limits::client();
+    return std::make_unique<DhtDriver>(io, *std::move(socket), clock_now(), c, rng.fork(), std::move(wake));
+  }
+  void drop_events(DhtDriver& driver) {
+    std::vector<dht::Event> events;
+    driver.take_events(events);
+  }
+  void hand_over() {
+    std::vector<dht::Event> events;
+    mine[0]->take_events(events);
+    for (const auto& e : events) {
+      if (const auto* done = std::get_if<dht::event::LookupDone>(&e); done && search.owns(*mine[0], done->lookup))
+        search.on_done(clock_now(), *mine[0], *done);
+      if (const auto* told = std::get_if<dht::event::AnnounceDone>(&e)) stored = search.on_announced(*mine[0], *told);
+    }
+  }
+};
+
+}  // namespace
+
+TEST_CASE("A search looks at once, and again only after its back-off and when it is wanted") {
+  Net net(false);
+  net.search.start(clock_now(), net.mine);
+  CHECK_FALSE(net.search.announcing());
+  REQUIRE(run_until(net.io, [&] { return net.search.rounds() == 1; }));
+  CHECK(net.search.asked() == 1);
+  CHECK(net.search.answered() == 1);
+  CHECK(net.stored == 0);
+  const wire::Instant due = net.search.next_deadline();
+  CHECK(due > clock_now());
+  CHECK(due <= clock_now() + PeerSearch::kFirstBackOff);
+
+  // Time is an argument: nobody has to wait for it.
+  net.search.want();
+  net.search.advance(due - wire::Duration(1), net.mine);
+  net.io.poll();
+  CHECK(net.search.rounds() == 1);
+  net.search.advance(due, net.mine);
+  CHECK(net.search.next_deadline() == wire::kNever);
+  REQUIRE(run_until(net.io, [&] { return net.search.rounds() == 2; }));
+  const wire::Instant next = net.search.next_deadline();
+  CHECK(next > clock_now() + PeerSearch::kFirstBackOff);  // it doubles
+  net.search.advance(next, net.mine);                     // due, but not wanted
+  net.io.poll();
+  CHECK(net.search.rounds() == 2);
+}
+
+TEST_CASE("L3 an announcing search begins with a lookup and counts who stores it") {
+  Net net(true);
+  net.search.start(clock_now(), net.mine);
+  CHECK(net.search.announcing());
+  REQUIRE(run_until(net.io, [&] { return net.stored == 1; }));
+  CHECK(net.router[0]->node().stored_peers(kTorrent) == 1);
+  CHECK(net.search.rounds() == 1);
+
+  net.search.stop(clock_now(), net.mine);
+  CHECK_FALSE(net.search.active());
+  CHECK_FALSE(net.search.announcing());
+  CHECK(net.search.next_deadline() == wire::kNever);
+}
+
+}  // namespace lodestone::node
