@@ -40,10 +40,10 @@ struct Remote {
         }
       }
       most = std::max(most, window.live());
-      window.check_invariants();
+      if (next % 64 == 0) window.check_invariants();
       if (answers.front().at > end) break;
       now = answers.front().at;
-      REQUIRE(window.received(now, answers.front().ref, wire::kBlockSize) == RequestWindow::Answer::asked);
+      if (window.received(now, answers.front().ref, wire::kBlockSize) != RequestWindow::Answer::asked) FAIL();
       received += wire::kBlockSize;
       answers.pop_front();
     }
@@ -176,7 +176,7 @@ TEST_CASE("answers in any order, from a peer that never answers the first reques
   for (std::uint32_t i = 1; i < 20'000; ++i) {
     now += 1ms;
     w.sent(now, block(i));
-    REQUIRE(w.received(now, block(i), wire::kBlockSize) == RequestWindow::Answer::asked);
+    if (w.received(now, block(i), wire::kBlockSize) != RequestWindow::Answer::asked) FAIL();
     if (i % 1'000 == 0) w.check_invariants();
   }
   CHECK(w.live() == 1);
