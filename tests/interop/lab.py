@@ -293,10 +293,10 @@ class Lab:
         params.flags &= ~lt.torrent_flags.paused
         return session.add_torrent(params)
 
-    def lt_seeder(self, content, network, family=4, port=6881):
+    def lt_seeder(self, content, network, family=4, port=6881, **settings):
         """Seeds and announces in the DHT of `network`; returns the session once a node holds the announce."""
         address = self.host(family)
-        session = self.lt_session(address, port)
+        session = self.lt_session(address, port, **settings)
         for node in network:
             host, node_port = node.rsplit(":", 1)
             session.add_dht_node((host.strip("[]"), int(node_port)))

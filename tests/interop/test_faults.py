@@ -72,7 +72,7 @@ def full_disk_is_7_and_what_was_verified_stays(lab):
                 "--json"]
         code, records, err = lab.run(*args, "--timeout", "110s", timeout=130)
         check(code == 7, f"ended with {code}: {err}")
-        check(any(r["type"] == "stall" and r["reason"] == "disk-full" for r in records), "no stall `disk-full`")
+        check(any(r["type"] == "stall" and r["reason"] == "disk-full" for r in records), f"no stall `disk-full`: {[r for r in records if r['type'] in ('stall', 'phase')]}")
         subprocess.run(["mount", "-o", "remount,size=64m", str(out)], check=True)
         code, records, err = lab.run(*args, "--timeout", "60s")
         check(code == 0, f"after making room it ended with {code}: {err}")

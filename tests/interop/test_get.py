@@ -17,7 +17,7 @@ def piece_sizes_from_libtorrent(lab):
 def big_metadata_from_libtorrent(lab):
     """An info dict of several 16 KiB metadata pieces."""
     network = lab.lt_network(5)
-    content = Content(lab.folder("seed"), "viele", [((f"{i:04}.bin",), 1000 + i, False) for i in range(1500)], 16384)
+    content = Content(lab.folder("seed"), "viele", [((f"eine der vielen Dateien {i:04}.bin",), 1000 + i, False) for i in range(3000)], 16384)
     check(len(content.info) > 4 * 16384, "the info dict is too small for this test")
     lab.lt_seeder(content, network)
     lab.get(content, network[0])

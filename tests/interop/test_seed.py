@@ -53,7 +53,7 @@ def to_aria2_over_v6(lab):
 
 def big_metadata_to_libtorrent(lab):
     network = our_network(lab, 3)
-    content = Content(lab.folder("seed-m"), "viele", [((f"{i:04}.bin",), 1000 + i, False) for i in range(1500)], 16384)
+    content = Content(lab.folder("seed-m"), "viele", [((f"eine der vielen Dateien {i:04}.bin",), 1000 + i, False) for i in range(3000)], 16384)
     lab.seed(content, network[0])
     lab.lt_download(content, network)
 
