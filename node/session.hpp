@@ -11,6 +11,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <system_error>
 #include <variant>
 #include <vector>
@@ -80,7 +81,7 @@ namespace session_event {
 struct PhaseChanged { magnet::Phase phase; };
 struct Metadata { std::shared_ptr<const magnet::Info> info; wire::ByteVector raw; };
 struct Finished {};
-struct Stalled { magnet::StallReason reason; std::string detail, hint; };  // on change of reason; none: moving again
+struct Stalled { magnet::StallReason reason; std::string_view code; std::string detail, hint; };  // on change of reason; none: moving again
 struct Failed {
   storage::Trouble trouble;
   std::string bad_metadata;  // not empty: the info dict fits its hash but is no use; why, in one line

@@ -232,7 +232,7 @@ void TorrentDriver::check_stall(TorrentContext& context) {
   StallVerdict verdict = judge_stall(now_status, facts);
   if (verdict.reason == stall_) return;
   stall_ = verdict.reason;
-  events_.push_back(session_event::Stalled{verdict.reason, std::move(verdict.detail), std::move(verdict.hint)});
+  events_.push_back(session_event::Stalled{verdict.reason, verdict.code, std::move(verdict.detail), std::move(verdict.hint)});
 }
 
 /// One overload per action; the body of carry_out().

@@ -42,49 +42,60 @@ std::string dht_unreachable_hint(const StallFacts& facts) {
 
 StallVerdict nobody_stores_hash(const StallFacts& facts) {
   if (!facts.dht_used) {
-    return {StallReason::nobody_stores_hash, "no peer is known, and the DHT is not used for this torrent",
+    return {StallReason::nobody_stores_hash, "", "no peer is known, and the DHT is not used for this torrent",
             "name a peer with --peer HOST:PORT, or allow the DHT"};
   }
-  return {StallReason::nobody_stores_hash,
+  return {StallReason::nobody_stores_hash, "",
           fmt::format("the lookup is complete: {} DHT nodes answered and none of them knows a peer for this hash",
                       facts.nodes_answered),
           "check the info-hash; if it is right, nobody shares it now: it is asked for again every minute or two"};
+}
+
+StallVerdict explain(StallReason reason, const magnet::TorrentStatus& status, const StallFacts& facts) {
+  switch (reason) {
+    case StallReason::none: return {};
+    case StallReason::dht_unreachable:
+      return {reason, "",
+              facts.has_introducers ? "no DHT node has answered yet" : "no DHT node is known to start from",
+              dht_unreachable_hint(facts)};
+    case StallReason::nobody_stores_hash: return nobody_stores_hash(facts);
+    case StallReason::peers_unreachable:
+      return {reason, "",
+              fmt::format("{} peers are known and none can be reached ({} refused, {} did not answer)", status.seen,
+                          status.dial_refused, status.dial_timed_out),
+              "they may be gone or behind a firewall; an open port on this side lets them come to us (--listen ADDR:PORT)"};
+    case StallReason::no_metadata:
+      return {reason, "", fmt::format("{} peers are connected and none has the metadata", status.connected),
+              "they are waiting for it, too; it comes when somebody who has the content connects, or from a .torrent file"};
+    case StallReason::missing_pieces:
+      return {reason, "", fmt::format("none of the {} connected peers has a piece that is missing here", status.connected),
+              "it goes on when somebody with the rest connects; leave it running"};
+    case StallReason::all_choke:
+      return {reason, "", fmt::format("all {} connected peers are busy serving others", status.connected),
+              "they serve a few at a time, in turn; leave it running"};
+    case StallReason::disk: {
+      std::string what = facts.trouble.code ? facts.trouble.code.message() : "the disk does not take what was received";
+      if (!facts.trouble.path.empty()) what = fmt::format("{}: {}", facts.trouble.path, what);
+      return {reason, "", std::move(what), disk_hint(facts.trouble.kind)};
+    }
+    case StallReason::limits:
+      return {reason, "", "a limit of this session holds the transfer back", "raise --max-peers, or stop another torrent"};
+  }
+  return {};
+}
+
+std::string_view code_of(StallReason reason, const StallFacts& facts) {
+  const bool full = reason == StallReason::disk && facts.trouble.kind == storage::Trouble::Kind::disk_full;
+  return full ? "disk-full" : magnet::code(reason);
 }
 
 }  // namespace
 
 StallVerdict judge_stall(const magnet::TorrentStatus& status, const StallFacts& facts) {
   const StallReason reason = reason_of(status, facts);
-  switch (reason) {
-    case StallReason::none: return {};
-    case StallReason::dht_unreachable:
-      return {reason,
-              facts.has_introducers ? "no DHT node has answered yet" : "no DHT node is known to start from",
-              dht_unreachable_hint(facts)};
-    case StallReason::nobody_stores_hash: return nobody_stores_hash(facts);
-    case StallReason::peers_unreachable:
-      return {reason,
-              fmt::format("{} peers are known and none can be reached ({} refused, {} did not answer)", status.seen,
-                          status.dial_refused, status.dial_timed_out),
-              "they may be gone or behind a firewall; an open port on this side lets them come to us (--listen ADDR:PORT)"};
-    case StallReason::no_metadata:
-      return {reason, fmt::format("{} peers are connected and none has the metadata", status.connected),
-              "they are waiting for it, too; it comes when somebody who has the content connects, or from a .torrent file"};
-    case StallReason::missing_pieces:
-      return {reason, fmt::format("none of the {} connected peers has a piece that is missing here", status.connected),
-              "it goes on when somebody with the rest connects; leave it running"};
-    case StallReason::all_choke:
-      return {reason, fmt::format("all {} connected peers are busy serving others", status.connected),
-              "they serve a few at a time, in turn; leave it running"};
-    case StallReason::disk: {
-      std::string what = facts.trouble.code ? facts.trouble.code.message() : "the disk does not take what was received";
-      if (!facts.trouble.path.empty()) what = fmt::format("{}: {}", facts.trouble.path, what);
-      return {reason, std::move(what), disk_hint(facts.trouble.kind)};
-    }
-    case StallReason::limits:
-      return {reason, "a limit of this session holds the transfer back", "raise --max-peers, or stop another torrent"};
-  }
-  return {};
+  StallVerdict verdict = explain(reason, status, facts);
+  verdict.code = code_of(reason, facts);
+  return verdict;
 }
 
 }  // namespace lodestone::node

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 #include "magnet/swarm/torrent.hpp"
 #include "storage/plan/job.hpp"
@@ -29,6 +30,7 @@ struct StallFacts {
 
 struct StallVerdict {
   magnet::StallReason reason = magnet::StallReason::none;
+  std::string_view code = "";  // stable, for programs: magnet::code(reason), but "disk-full" where the disk is just that
   std::string detail, hint;
 };
 

@@ -228,7 +228,7 @@ void GetRun::on_stalled(Download& d, const node::session_event::Stalled& stalled
   if (disk && !d.disk_stalled_at) d.disk_stalled_at = node::seconds_since_process_start();
   if (d.stage != Stage::running || stalled.reason == magnet::StallReason::none) return;
   refresh(d);
-  progress_.stall(d.shown, magnet::code(stalled.reason), stalled.detail, stalled.hint);
+  progress_.stall(d.shown, stalled.code, stalled.detail, stalled.hint);
 }
 
 void GetRun::stop_with(Download& d, Failure failure) {

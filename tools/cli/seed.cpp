@@ -144,7 +144,7 @@ void SeedRun::on_event(Seeded& s, const node::SessionEvent& event) {
     tell(s);
   } else if (const auto* stalled = std::get_if<Stalled>(&event)) {
     if (stalled->reason != magnet::StallReason::none)
-      progress_.stall(s.shown, magnet::code(stalled->reason), stalled->detail, stalled->hint);
+      progress_.stall(s.shown, stalled->code, stalled->detail, stalled->hint);
   } else if (const auto* failed = std::get_if<Failed>(&event)) {
     Failure failure = failure_of(failed->trouble, s.shown.view.name);
     if (failure.code == ExitCode::conflict) failure.next_step = "Name the folder of the content with -o DIR";

@@ -98,9 +98,13 @@ TEST_CASE("A full disk is named with its path, in any phase, and before everythi
   facts.trouble = {storage::Trouble::Kind::disk_full, std::make_error_code(std::errc::no_space_on_device), "/data/f"};
   const StallVerdict verdict = judge_stall(status(Phase::downloading, StallReason::disk), facts);
   CHECK(verdict.reason == StallReason::disk);
+  CHECK(verdict.code == "disk-full");
   CHECK(mentions(verdict.detail, "/data/f"));
   CHECK(mentions(verdict.detail, "No space left"));
   CHECK(mentions(verdict.hint, "free some space"));
+
+  facts.trouble = {storage::Trouble::Kind::io, std::make_error_code(std::errc::io_error), "/data/f"};
+  CHECK(judge_stall(status(Phase::downloading, StallReason::disk), facts).code == "disk");
 }
 
 TEST_CASE("Seeding and checking do not stall for want of peers") {
