@@ -99,7 +99,7 @@ TEST_CASE("what keeps a session from starting has its exit code") {
 TEST_CASE("what stops a torrent has its exit code and names the path") {
   using Kind = storage::Trouble::Kind;
   const auto of = [](Kind kind, std::errc code, const char* path) {
-    return failure_of(storage::Trouble{kind, std::make_error_code(code), path}, "torrent");
+    return failure_of({.trouble = {kind, std::make_error_code(code), path}, .bad_metadata = ""}, "torrent");
   };
   CHECK(of(Kind::conflict, std::errc::file_exists, "out/x").code == ExitCode::conflict);
   CHECK(of(Kind::conflict, std::errc::file_exists, "out/x").next_step.find("--force") != std::string::npos);
@@ -107,6 +107,9 @@ TEST_CASE("what stops a torrent has its exit code and names the path") {
     CHECK(of(kind, std::errc::io_error, "out/x").code == ExitCode::storage);
   CHECK(of(Kind::permission, std::errc::permission_denied, "out/x").subject == "out/x");
   CHECK(of(Kind::permission, std::errc::permission_denied, "").subject == "torrent");
+  const Failure bad = failure_of({.trouble = {}, .bad_metadata = "no name"}, "torrent");
+  CHECK(bad.code == ExitCode::bad_input);
+  CHECK(bad.text().starts_with("torrent: its metadata is no use: no name."));
 }
 
 }  // namespace

@@ -177,7 +177,7 @@ void GetRun::on_event(Download& d, const node::SessionEvent& event) {
   } else if (const auto* stalled = std::get_if<Stalled>(&event)) {
     on_stalled(d, *stalled);
   } else if (const auto* failed = std::get_if<Failed>(&event)) {
-    stop_with(d, failure_of(failed->trouble, d.name()));
+    stop_with(d, failure_of(*failed, d.name()));
   } else if (std::holds_alternative<Stopped>(event)) {
     on_stopped(d);
   }

@@ -146,7 +146,7 @@ void SeedRun::on_event(Seeded& s, const node::SessionEvent& event) {
     if (stalled->reason != magnet::StallReason::none)
       progress_.stall(s.shown, stalled->code, stalled->detail, stalled->hint);
   } else if (const auto* failed = std::get_if<Failed>(&event)) {
-    Failure failure = failure_of(failed->trouble, s.shown.view.name);
+    Failure failure = failure_of(*failed, s.shown.view.name);
     if (failure.code == ExitCode::conflict) failure.next_step = "Name the folder of the content with -o DIR";
     stop_with(s, std::move(failure));
   } else if (std::holds_alternative<Stopped>(event)) {

@@ -80,8 +80,11 @@ Failure failure_of(const node::StartError& error) {
   return {ExitCode::error, error.subject, error.cause, ""};
 }
 
-Failure failure_of(const storage::Trouble& trouble, const std::string& name) {
+Failure failure_of(const node::session_event::Failed& failed, const std::string& name) {
+  if (!failed.bad_metadata.empty())
+    return {ExitCode::bad_input, name, "its metadata is no use: " + failed.bad_metadata, "Ask whoever made this torrent"};
   using Kind = storage::Trouble::Kind;
+  const storage::Trouble& trouble = failed.trouble;
   const std::string& subject = trouble.path.empty() ? name : trouble.path;
   std::string cause = trouble.code ? trouble.code.message() : "";
   const auto or_else = [&cause](const char* text) { return cause.empty() ? std::string(text) : cause; };

@@ -21,8 +21,9 @@ enum class SessionRole : std::uint8_t { get, seed, node, testnet, dht };
 /// "0.0.0.0:6881: taken" and its like, with the exit code of cli.md's table and a next step.
 [[nodiscard]] Failure failure_of(const node::StartError& error);
 
-/// Why the disk stopped a torrent. `name` is the torrent's, for the case that no path is known.
-[[nodiscard]] Failure failure_of(const storage::Trouble& trouble, const std::string& name);
+/// Why a torrent cannot go on: the disk's trouble, or an info dict that is no use. `name` is the torrent's, for the case
+/// that no path is known.
+[[nodiscard]] Failure failure_of(const node::session_event::Failed& failed, const std::string& name);
 
 /// The program's log goes where --log-level, -q and -v say.
 void set_up_log(const GlobalOptions& options);

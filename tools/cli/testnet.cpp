@@ -165,7 +165,7 @@ void TestnetRun::on_seed_event(const node::SessionEvent& event) {
   } else if (const auto* announced = std::get_if<Announced>(&event)) {
     announced_ = announced->stored;
   } else if (const auto* failed = std::get_if<Failed>(&event)) {
-    fail(failure_of(failed->trouble, options_.seed));
+    fail(failure_of(*failed, options_.seed));
   }
 }
 
