@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Who gave us which block, and who is to blame when a piece is bad (W3). A bad piece from one source convicts it. From
 // several, the digest of each block is kept until the piece is good: whoever's block differs from the good one lied.
-// Sources are endpoints whose port is 0 when the whole address answers for it; the default Endpoint is "unknown" (blocks
-// of an earlier run) and is never convicted. Pure.
+// Sources are endpoints whose port is 0 when the whole address answers for it; the default Endpoint is "unknown"
+// (blocks of an earlier run) and is never convicted. Pure.
 #pragma once
 
 #include <cstdint>
@@ -23,8 +23,8 @@ class Blame {
   static constexpr std::size_t kMaxEvidence = 64 * 1024;
 
   void contributed(wire::BlockRef ref, std::uint32_t block_count, const wire::Endpoint& source);
-  /// The piece's hash is wrong. `digests`: of its blocks, in order. Returns who is convicted at once; empty when several
-  /// had a hand in it. The contributors are forgotten: the piece is fetched again.
+  /// The piece's hash is wrong. `digests`: of its blocks, in order. Returns who is convicted at once; empty when
+  /// several had a hand in it. The contributors are forgotten: the piece is fetched again.
   [[nodiscard]] std::vector<wire::Endpoint> corrupt(wire::PieceIndex piece, std::span<const wire::Sha1Digest> digests);
   /// There is evidence about this piece: its good digests are wanted.
   [[nodiscard]] bool suspects(wire::PieceIndex piece) const { return evidence_.contains(piece.value()); }

@@ -12,18 +12,20 @@ namespace {
 constexpr wire::Duration kRejectPause = std::chrono::seconds(1);
 /// An idle peer takes over a block if it is at least that much faster.
 constexpr double kWorthIt = 2;
+/// An idle peer that found nothing to take over looks again after that; looking costs more than picking.
+constexpr wire::Duration kLookAgain = std::chrono::milliseconds(100);
 
 /// Is it faster to ask this peer for a block than to wait for whoever was asked?
 struct Judge {
   wire::Instant now;
   const PeerTable& peers;
   const Peer& peer;
+  double mine;  // seconds until it would bring one more block
 
   [[nodiscard]] bool worth(wire::BlockRef ref, std::uint32_t first) const {
     if (peer.window.has(ref)) return false;
     const Peer* other = peers.find_slot(first);
     if (other == nullptr) return true;
-    const double mine = peer.window.expected_seconds(now, peer.window.live());
     return mine * kWorthIt < other->window.expected_seconds(now, other->window.position(ref));
   }
 };
@@ -88,12 +90,16 @@ void Download::on_joined(Peer& peer) { peer.have = wire::Bitfield(geometry_.piec
 
 void Download::on_pieces(wire::Instant now, PeerTable& peers, Peer& peer, wire::Bitfield&& pieces, Actions& out) {
   assert(pieces.size() == geometry_.piece_count());
-  if (peer.seed_counted) picker_.remove_seed();
-  else picker_.remove_pieces(peer.have);
+  if (peer.seed_counted)
+    picker_.remove_seed();
+  else
+    picker_.remove_pieces(peer.have);
   peer.have = std::move(pieces);
   peer.seed_counted = peer.have.all();
-  if (peer.seed_counted) picker_.add_seed();
-  else picker_.add_pieces(peer.have);
+  if (peer.seed_counted)
+    picker_.add_seed();
+  else
+    picker_.add_pieces(peer.have);
   peer.nothing_new = 0;
   peer.interesting = picker_.interesting(peer.have);
   update_interest(peer, out);
@@ -116,8 +122,10 @@ void Download::on_gone(wire::Instant now, PeerTable& peers, Peer& peer, Actions&
   release(peer, released_);
   picker_.forget(peer.link.slot);
   if (peer.have.size() == geometry_.piece_count()) {
-    if (peer.seed_counted) picker_.remove_seed();
-    else picker_.remove_pieces(peer.have);
+    if (peer.seed_counted)
+      picker_.remove_seed();
+    else
+      picker_.remove_pieces(peer.have);
   }
   peer.have = {};
   peer.interesting = 0;
@@ -142,7 +150,8 @@ void Download::request(wire::Instant now, PeerTable& peers, Peer& peer, Actions&
   const bool only_fast = peer.chokes_us;
   if ((only_fast && peer.allowed_fast.none()) || !peer.window.wants_refill()) return;
 
-  const Judge judge{now, peers, peer};
+  const bool idle = peer.window.live() <= 1 && now >= peer.look_again_at;
+  const Judge judge{now, peers, peer, idle ? peer.window.expected_seconds(now, peer.window.live()) : 0};
   // One reference: std::function must not allocate here.
   const std::function<bool(wire::BlockRef, std::uint32_t)> worth = [&judge](wire::BlockRef ref, std::uint32_t first) {
     return judge.worth(ref, first);
@@ -153,11 +162,12 @@ void Download::request(wire::Instant now, PeerTable& peers, Peer& peer, Actions&
   std::uint64_t no_memory = 0;  // what a choking peer has not is no news about what it has
   asker.nothing_new = only_fast ? &no_memory : &peer.nothing_new;
   asker.may_open = !pressed_;
-  if (peer.window.live() <= 1) asker.duplicates = std::max<std::size_t>(RequestWindow::kFloor, peer.window.size() / 4);
+  if (idle) asker.duplicates = std::max<std::size_t>(RequestWindow::kFloor, peer.window.size() / 4);
   asker.worth = &worth;
 
   picked_.clear();
   picker_.pick(asker, peer.window.room(), picked_);
+  if (idle && picked_.empty()) peer.look_again_at = now + kLookAgain;
   for (const wire::BlockRef ref : picked_) {
     peer.window.sent(now, ref);
     out.push_back(action::Send{peer.link, wire::peer_message::Request{geometry_.range(ref)}});
@@ -194,8 +204,7 @@ void Download::on_allowed_fast(wire::Instant now, PeerTable& peers, Peer& peer, 
   request(now, peers, peer, out);
 }
 
-void Download::on_reject(wire::Instant now, PeerTable& peers, Peer& peer, const wire::BlockRange& range,
-                         Actions& out) {
+void Download::on_reject(wire::Instant now, PeerTable& peers, Peer& peer, const wire::BlockRange& range, Actions& out) {
   const auto ref = geometry_.block(range.piece.value(), range.begin, range.length);
   if (!ref) return;
   if (peer.window.forget(*ref) != RequestWindow::Answer::asked) return;

@@ -16,8 +16,7 @@ MetadataExchange::News MetadataExchange::on_extensions(wire::Instant now, const 
   if (known_) return {};
   MetadataFetch::Output output;
   const wire::ExtensionHandshake& e = peer.extensions;
-  if (e.ut_metadata.value_or(0) != 0 && e.metadata_size)
-    fetch_.on_peer(now, peer.link, *e.metadata_size, output);
+  if (e.ut_metadata.value_or(0) != 0 && e.metadata_size) fetch_.on_peer(now, peer.link, *e.metadata_size, output);
   return carry(std::move(output), out);
 }
 

@@ -27,7 +27,7 @@ struct Peer {
   // --- who it is ---
   LinkKey link;
   wire::Endpoint remote;
-  wire::Endpoint listen;  // where it can be dialled; port 0: not known
+  wire::Endpoint listen;    // where it can be dialled; port 0: not known
   bool owns_entry = false;  // it is the link of the pool's entry `listen`
   PeerSource source = PeerSource::incoming;
   bool incoming;
@@ -47,8 +47,10 @@ struct Peer {
   // --- who may ---
   bool chokes_us = true, we_choke = true, interested = false, we_are_interested = false;
   wire::Instant choke_changed;                      // when that last changed: since when it may download, or waits
-  wire::Bitfield allowed_fast;                   // pieces we may ask for while choked (BEP 6); empty: none
+  wire::Bitfield allowed_fast;                      // pieces we may ask for while choked (BEP 6); empty: none
   wire::Instant hold_until = wire::Instant::min();  // it rejected while it did not choke: no requests until then
+
+  wire::Instant look_again_at = wire::Instant::min();  // for blocks of others that it could bring sooner
 
   // --- what flows ---
   RequestWindow window;

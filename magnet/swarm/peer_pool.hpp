@@ -84,9 +84,9 @@ class PeerPool {
     wire::Endpoint endpoint;
     PeerSource source;
     State state = State::idle;
-    bool useful = false;          // gave us data once
-    std::uint8_t failures = 0;    // in a row
-    std::uint32_t rank = 0;       // BEP 40 priority, or by lot while our own address is unknown
+    bool useful = false;        // gave us data once
+    std::uint8_t failures = 0;  // in a row
+    std::uint32_t rank = 0;     // BEP 40 priority, or by lot while our own address is unknown
     wire::Instant next_try{};
   };
   /// Strangers choose the keys.

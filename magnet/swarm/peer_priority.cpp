@@ -8,7 +8,9 @@
 namespace lodestone::magnet {
 namespace {
 
-bool same_prefix(wire::Bytes a, wire::Bytes b, std::size_t bytes) { return std::equal(a.begin(), a.begin() + static_cast<std::ptrdiff_t>(bytes), b.begin()); }
+bool same_prefix(wire::Bytes a, wire::Bytes b, std::size_t bytes) {
+  return std::equal(a.begin(), a.begin() + static_cast<std::ptrdiff_t>(bytes), b.begin());
+}
 
 /// The address as it enters the checksum: whole up to `whole` bytes, beyond that every second bit.
 std::array<std::uint8_t, 16> masked(wire::Bytes address, std::size_t whole) {

@@ -105,10 +105,9 @@ PiecePicker::Reserve PiecePicker::reserve() const {
 }
 
 /// Blocks of the open piece `slot`, or of a new one (kNoSlot), which has `free` of them, that may be committed now.
-std::uint32_t PiecePicker::allowance(std::uint32_t slot, std::uint32_t free) const {
+std::uint32_t PiecePicker::allowance(const Reserve& r, std::uint32_t slot, std::uint32_t free) const {
   const std::uint32_t left = limit_ > committed_ ? limit_ - committed_ : 0;
   if (spilling_) return std::min(left, free);
-  const Reserve r = reserve();
   // Nothing is under way to make room: the piece nearest to its end must be allowed to get there.
   const bool waiting = storing_ > 0 || wholly_asked_ > 0;
   if (slot != kNoSlot && slot == r.slot) return left >= r.blocks || !waiting ? free : 0;
@@ -117,7 +116,8 @@ std::uint32_t PiecePicker::allowance(std::uint32_t slot, std::uint32_t free) con
 }
 
 void PiecePicker::set_distant(std::uint64_t bytes) {
-  limit_ = base_limit_ + std::min(blocks_in(bytes), blocks_in(kOpenLimit - std::min(kOpenLimit, config_.unstored_limit)));
+  limit_ =
+      base_limit_ + std::min(blocks_in(bytes), blocks_in(kOpenLimit - std::min(kOpenLimit, config_.unstored_limit)));
 }
 
 // --- open pieces ---
@@ -152,10 +152,14 @@ std::uint32_t PiecePicker::open(std::uint32_t piece) {
 void PiecePicker::close(std::uint32_t slot) {
   Open& o = open_[slot];
   // What a spilling piece had in memory was taken off the account block by block.
-  if (!spilling_) committed_ -= o.blocks - o.free + phantom(o);
-  else committed_ -= o.blocks - o.free - o.received;
-  if (o.storing()) --storing_;
-  else if (o.free == 0) --wholly_asked_;
+  if (!spilling_)
+    committed_ -= o.blocks - o.free + phantom(o);
+  else
+    committed_ -= o.blocks - o.free - o.received;
+  if (o.storing())
+    --storing_;
+  else if (o.free == 0)
+    --wholly_asked_;
   std::erase(open_order_, slot);
   std::erase(with_free_, slot);
   slot_of_[o.piece] = kNoSlot;
@@ -190,12 +194,10 @@ void PiecePicker::free_block(std::uint32_t slot, std::uint32_t block) {
 }
 
 bool PiecePicker::admits(const Open& o, const Asker& asker) const {
-  return asker.pieces->test(wire::PieceIndex{o.piece}) &&
-         (!o.exclusive || o.owner == kNobody || o.owner == asker.id);
+  return asker.pieces->test(wire::PieceIndex{o.piece}) && (!o.exclusive || o.owner == kNobody || o.owner == asker.id);
 }
 
-void PiecePicker::take_free(std::uint32_t slot, const Asker& asker, std::uint32_t n,
-                            std::vector<wire::BlockRef>& out) {
+void PiecePicker::take_free(std::uint32_t slot, const Asker& asker, std::uint32_t n, std::vector<wire::BlockRef>& out) {
   Open& o = open_[slot];
   if (o.exclusive) o.owner = asker.id;
   std::uint32_t taken = 0;
@@ -218,6 +220,7 @@ std::size_t PiecePicker::pick(const Asker& asker, std::size_t n, std::vector<wir
   if (!begun_ || asker.pieces->size() != have_.size()) return 0;
   std::size_t got = 0;
   bool blocked = false;
+  Reserve r = reserve();
   for (std::size_t i = 0; i < with_free_.size() && got < n;) {
     const std::uint32_t slot = with_free_[i];
     const Open& o = open_[slot];
@@ -225,7 +228,7 @@ std::size_t PiecePicker::pick(const Asker& asker, std::size_t n, std::vector<wir
       ++i;
       continue;
     }
-    const std::uint32_t k = allowance(slot, static_cast<std::uint32_t>(std::min<std::size_t>(o.free, n - got)));
+    const std::uint32_t k = allowance(r, slot, static_cast<std::uint32_t>(std::min<std::size_t>(o.free, n - got)));
     if (k == 0) {
       blocked = true;
       ++i;
@@ -234,11 +237,12 @@ std::size_t PiecePicker::pick(const Asker& asker, std::size_t n, std::vector<wir
     const std::size_t before = with_free_.size();
     take_free(slot, asker, k, out);
     got += k;
+    r = reserve();
     if (with_free_.size() == before) ++i;
   }
 
   while (got < n && asker.may_open && open_order_.size() < max_open_ && *asker.nothing_new != news_) {
-    if (allowance(kNoSlot, piece_blocks_) == 0) {
+    if (allowance(r, kNoSlot, piece_blocks_) == 0) {
       blocked = true;
       break;
     }
@@ -249,7 +253,8 @@ std::size_t PiecePicker::pick(const Asker& asker, std::size_t n, std::vector<wir
     }
     const std::uint32_t slot = open(*piece);
     const std::uint32_t free = open_[slot].free;
-    const std::uint32_t k = allowance(slot, static_cast<std::uint32_t>(std::min<std::size_t>(free, n - got)));
+    r = reserve();
+    const std::uint32_t k = allowance(r, slot, static_cast<std::uint32_t>(std::min<std::size_t>(free, n - got)));
     if (k == 0) {  // a short last piece counts as a whole one, and that was too much
       close(slot);
       order_.insert(*piece, availability_[*piece]);
@@ -258,6 +263,7 @@ std::size_t PiecePicker::pick(const Asker& asker, std::size_t n, std::vector<wir
     }
     take_free(slot, asker, k, out);
     got += k;
+    r = reserve();
   }
   if (got < n && asker.may_open && open_order_.size() >= max_open_) blocked = true;
 
@@ -434,8 +440,10 @@ void PiecePicker::check_invariants() const {
     assert(!order_.contains(o.piece));
     std::uint32_t free = 0, received = 0;
     for (std::uint32_t b = 0; b < o.blocks; ++b) {
-      if ((o.state[b] & kReceived) != 0) ++received;
-      else if ((o.state[b] & kCount) == 0) ++free;
+      if ((o.state[b] & kReceived) != 0)
+        ++received;
+      else if ((o.state[b] & kCount) == 0)
+        ++free;
       assert(o.state[b] != 0 || b >= o.first_free);
     }
     assert(free == o.free && received == o.received);

@@ -4,9 +4,9 @@
 //
 // It also keeps the account of D4. A block that is asked for, received or on its way to disk is *committed*; a new one
 // is committed only while  committed + reserve <= limit,  where reserve is what the open piece nearest to being wholly
-// asked for still needs. So some piece can always be finished, and what a crash can lose never exceeds the limit. Blocks
-// count 16 KiB, the last piece as if it were whole. In torrents whose pieces go to the scratch file block by block
-// (longer than storage::kMemoryPieceLimit) there is no reserve: what is spilled counts no more.
+// asked for still needs. So some piece can always be finished, and what a crash can lose never exceeds the limit.
+// Blocks count 16 KiB, the last piece as if it were whole. In torrents whose pieces go to the scratch file block by
+// block (longer than storage::kMemoryPieceLimit) there is no reserve: what is spilled counts no more.
 //
 // Invariant: a block of an open piece is free, asked (of 1 or more peers) or received; a piece is unwanted, pickable
 // (in order_), open, storing or had. Pure. Picking costs O(1) in the number of pieces, except that a peer that has none
@@ -35,7 +35,7 @@ class PiecePicker {
  public:
   static constexpr std::uint32_t kNobody = 0xffffffff;
   static constexpr std::uint32_t kNoSlot = 0xffffffff;
-  static constexpr std::uint32_t kRandomFirst = 4;  // pieces
+  static constexpr std::uint32_t kRandomFirst = 4;        // pieces
   static constexpr std::uint64_t kOpenLimit = 24u << 20;  // bytes of open pieces, at least two of them
   static constexpr std::uint32_t kMaxAskers = 2;          // of one block; one more when it is late
 
@@ -136,7 +136,7 @@ class PiecePicker {
 
   [[nodiscard]] bool admits(const Open& open, const Asker& asker) const;
   [[nodiscard]] Reserve reserve() const;
-  [[nodiscard]] std::uint32_t allowance(std::uint32_t slot, std::uint32_t free) const;
+  [[nodiscard]] std::uint32_t allowance(const Reserve& r, std::uint32_t slot, std::uint32_t free) const;
   [[nodiscard]] std::optional<std::uint32_t> choose_new(const Asker& asker);
   [[nodiscard]] std::optional<std::uint32_t> choose_random(const Asker& asker);
   [[nodiscard]] std::optional<std::uint32_t> choose_rarest(const Asker& asker);
@@ -153,7 +153,7 @@ class PiecePicker {
   PickerConfig config_;
   wire::Rng rng_;
   bool begun_ = false, spilling_, blocked_ = false;
-  std::uint32_t piece_blocks_;  // of a whole piece
+  std::uint32_t piece_blocks_;        // of a whole piece
   std::uint32_t base_limit_, limit_;  // blocks
   std::size_t max_open_;
 
@@ -166,8 +166,8 @@ class PiecePicker {
 
   std::vector<Open> open_;  // by slot
   std::vector<std::uint32_t> slot_of_, free_slots_;
-  std::vector<std::uint32_t> open_order_;  // slots, oldest first
-  std::vector<std::uint32_t> with_free_;   // those with free blocks, likewise
+  std::vector<std::uint32_t> open_order_;         // slots, oldest first
+  std::vector<std::uint32_t> with_free_;          // those with free blocks, likewise
   std::uint32_t storing_ = 0, wholly_asked_ = 0;  // open pieces that are storing; that have no free block and are not
   std::uint32_t committed_ = 0;                   // blocks
 };

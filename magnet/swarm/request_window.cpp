@@ -10,11 +10,11 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr std::size_t kMaxGivenUp = 256;          // answers to older ones count as unasked
-constexpr wire::Duration kEpoch = 250ms;          // how often the window is thought over, at least an RTT
-constexpr double kStillRising = 1.25;             // slow start goes on while an epoch brings this much more
+constexpr std::size_t kMaxGivenUp = 256;  // answers to older ones count as unasked
+constexpr wire::Duration kEpoch = 250ms;  // how often the window is thought over, at least an RTT
+constexpr double kStillRising = 1.25;     // slow start goes on while an epoch brings this much more
 constexpr wire::Duration kLate = 5s;
-constexpr wire::Duration kNear = 10ms;            // round trips below are no distance
+constexpr wire::Duration kNear = 10ms;  // round trips below are no distance
 constexpr wire::Duration kYoung = 5s;
 
 }  // namespace

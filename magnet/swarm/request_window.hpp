@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // How much we ask of one peer at a time, and what we have asked (W5, W6). The window is rate x (round trip + kSlack),
 // never below kFloor, never above what the peer's `reqq` admits; it grows by one per block until the rate stops rising
-// (slow start). A peer that is asked and sends nothing for kPatience is snubbed: all its requests are given up and it is
-// sent single probes until it delivers.
-// Invariant: every request is live (counts, and its block belongs to this peer) or given up (its block may be asked of
-// others; an answer is still taken). Pure; owned by the peer's record.
+// (slow start). A peer that is asked and sends nothing for kPatience is snubbed: all its requests are given up and it
+// is sent single probes until it delivers. Invariant: every request is live (counts, and its block belongs to this
+// peer) or given up (its block may be asked of others; an answer is still taken). Pure; owned by the peer's record.
 #pragma once
 
 #include <cstdint>

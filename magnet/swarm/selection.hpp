@@ -26,7 +26,9 @@ class Selection {
   [[nodiscard]] std::uint64_t bytes_in(wire::PieceIndex piece) const;
 
  private:
-  [[nodiscard]] bool counts(std::uint32_t file) const { return (files_.empty() || files_[file]) && !layout_->files()[file].pad; }
+  [[nodiscard]] bool counts(std::uint32_t file) const {
+    return (files_.empty() || files_[file]) && !layout_->files()[file].pad;
+  }
 
   const storage::Layout* layout_;
   std::vector<bool> files_;

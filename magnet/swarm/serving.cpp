@@ -31,7 +31,8 @@ void Serving::on_cancel(Peer& peer, const wire::BlockRange& range, Actions& out)
 }
 
 void Serving::on_choked(Peer& peer, Actions& out) {
-  for (const wire::BlockRange& range : peer.uploads.drop_waiting([&](wire::PieceIndex p) { return peer.fast_grant.covers(p); }))
+  for (const wire::BlockRange& range :
+       peer.uploads.drop_waiting([&](wire::PieceIndex p) { return peer.fast_grant.covers(p); }))
     reject(peer, range, out);
 }
 

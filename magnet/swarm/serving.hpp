@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Answering requests (W12): what was asked waits in the peer's UploadQueue, is read into blocks of the pool by Read jobs
-// and handed to the connection. Bounded three times: requests per peer (the reqq we announced), bytes between disk and
-// network per peer (half a second of what it takes), and in all. With Fast every request is answered, by a block or a
-// reject (BEP 6).
+// Answering requests (W12): what was asked waits in the peer's UploadQueue, is read into blocks of the pool by Read
+// jobs and handed to the connection. Bounded three times: requests per peer (the reqq we announced), bytes between disk
+// and network per peer (half a second of what it takes), and in all. With Fast every request is answered, by a block or
+// a reject (BEP 6).
 #pragma once
 
 #include <cstdint>
@@ -17,7 +17,7 @@ class Serving {
  public:
   static constexpr std::uint64_t kLeastUnderWay = 256u << 10;  // bytes a peer
   static constexpr std::uint64_t kMostUnderWay = 2u << 20;
-  static constexpr std::uint64_t kReading = 4u << 20;          // bytes being read, all peers
+  static constexpr std::uint64_t kReading = 4u << 20;  // bytes being read, all peers
 
   explicit Serving(std::uint32_t request_queue) : request_queue_(request_queue) {}
   void set_pool(wire::BlockPool* pool) { pool_ = pool; }

@@ -12,10 +12,10 @@ namespace lodestone::magnet {
 
 struct SwarmFacts {
   Phase phase = Phase::metadata;
-  wire::Duration quiet{};            // since payload, metadata or a checked piece last came
+  wire::Duration quiet{};  // since payload, metadata or a checked piece last came
   bool disk_trouble = false;
-  std::size_t known = 0;             // endpoints
-  std::size_t connected = 0;         // links with a complete handshake
+  std::size_t known = 0;      // endpoints
+  std::size_t connected = 0;  // links with a complete handshake
   std::size_t max_peers = 0;
   std::size_t dials_failed = 0;
   std::size_t metadata_sources = 0;  // peers that claim to have the info dict

@@ -60,8 +60,7 @@ void Torrent::State::enter(Phase next, Actions& out) {
 }
 
 bool Torrent::State::lively() const {
-  return started && !stopping && !failed && phase != Phase::stopped &&
-         (phase != Phase::seeding || config.seed_after);
+  return started && !stopping && !failed && phase != Phase::stopped && (phase != Phase::seeding || config.seed_after);
 }
 
 void Torrent::State::fail(storage::Trouble trouble, std::string bad_metadata, Actions& out) {
@@ -93,8 +92,8 @@ void Torrent::State::open(wire::Instant now, Actions& out) {
   if (info->manifest == nullptr) return fail({}, "metadata: torrents of version 2 only are not supported", out);
   const storage::Layout& layout = info->manifest->layout;
   selection.emplace(layout, wanted ? wanted(*info) : std::vector<bool>{});
-  download.emplace(layout.geometry(),
-                   DownloadConfig{{config.sequential, config.unstored_limit}, config.private_net}, rng.fork());
+  download.emplace(layout.geometry(), DownloadConfig{{config.sequential, config.unstored_limit}, config.private_net},
+                   rng.fork());
   for (const auto& peer : peers)
     if (peer->ready) download->on_joined(*peer);
   out.push_back(action::Disk{storage::job::Open{info->manifest, selection->files(), force}});
@@ -171,33 +170,31 @@ void Torrent::on_storage(wire::Instant now, storage::Result&& result, Actions& o
   // While stopping results only come home: nothing may be submitted behind Close.
   if (!s.download || s.stopping) return;
   std::visit(
-      Overload{
-          [&](storage::result::Opened& r) { s.opened(now, std::move(r), out); },
-          [&](storage::result::PieceChecked& r) {
-            s.moved(now);
-            if (s.checking.on_checked(now, r, out) && !s.download->picker().have().test(r.piece)) {
-              s.download->found(r.piece, s.peers, out);
-              s.piece_had(r.piece);
-            }
-            if (s.checking.done() && s.phase == Phase::checking) s.checked(now, out);
-          },
-          [&](storage::result::PieceStored& r) {
-            if (s.download->picker().have().test(r.piece)) return;
-            s.piece_had(r.piece);
-            s.moved(now);
-            s.act_on(now, s.download->on_stored(now, s.peers, std::move(r), out), out);
-          },
-          [&](storage::result::PieceCorrupt& r) {
-            s.act_on(now, s.download->on_corrupt(now, s.peers, std::move(r), out), out);
-          },
-          [&](storage::result::PieceFailed& r) { s.download->on_failed(now, std::move(r)); },
-          [&](storage::result::Spilled& r) { s.download->on_spilled(now, s.peers, std::move(r), out); },
-          [&](storage::result::BlockRead& r) {
-            s.serving.on_read(now, s.peers, std::move(r), out);
-            if (s.serving.wants_pump()) s.pump_at = std::min(s.pump_at, now + std::chrono::milliseconds(10));
-          },
-          [&](storage::result::Synced& r) { s.download->on_synced(now, r); },
-          [](storage::result::Closed&) {}},
+      Overload{[&](storage::result::Opened& r) { s.opened(now, std::move(r), out); },
+               [&](storage::result::PieceChecked& r) {
+                 s.moved(now);
+                 if (s.checking.on_checked(now, r, out) && !s.download->picker().have().test(r.piece)) {
+                   s.download->found(r.piece, s.peers, out);
+                   s.piece_had(r.piece);
+                 }
+                 if (s.checking.done() && s.phase == Phase::checking) s.checked(now, out);
+               },
+               [&](storage::result::PieceStored& r) {
+                 if (s.download->picker().have().test(r.piece)) return;
+                 s.piece_had(r.piece);
+                 s.moved(now);
+                 s.act_on(now, s.download->on_stored(now, s.peers, std::move(r), out), out);
+               },
+               [&](storage::result::PieceCorrupt& r) {
+                 s.act_on(now, s.download->on_corrupt(now, s.peers, std::move(r), out), out);
+               },
+               [&](storage::result::PieceFailed& r) { s.download->on_failed(now, std::move(r)); },
+               [&](storage::result::Spilled& r) { s.download->on_spilled(now, s.peers, std::move(r), out); },
+               [&](storage::result::BlockRead& r) {
+                 s.serving.on_read(now, s.peers, std::move(r), out);
+                 if (s.serving.wants_pump()) s.pump_at = std::min(s.pump_at, now + std::chrono::milliseconds(10));
+               },
+               [&](storage::result::Synced& r) { s.download->on_synced(now, r); }, [](storage::result::Closed&) {}},
       result);
 }
 

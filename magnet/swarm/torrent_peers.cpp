@@ -29,8 +29,7 @@ void Torrent::add_own_endpoint(const wire::Endpoint& own) { state_->pool.add_own
 
 bool Torrent::wants_link(const wire::Endpoint& remote) const {
   const State& s = *state_;
-  return s.lively() && s.peers.size() < s.config.max_peers && !s.pool.banned(remote) &&
-         s.pool.has_room(remote.address);
+  return s.lively() && s.peers.size() < s.config.max_peers && !s.pool.banned(remote) && s.pool.has_room(remote.address);
 }
 
 void Torrent::on_link(wire::Instant now, LinkKey link, const wire::Endpoint& remote, bool incoming, Actions& out) {
@@ -115,7 +114,8 @@ void Torrent::State::tell_pieces(Peer& peer, Actions& out) {
   if (!known) return;
   const wire::Bitfield& have = download->picker().have();
   for (std::uint32_t p = 0; p < have.size(); ++p)
-    if (have.test(wire::PieceIndex{p})) out.push_back(action::Send{peer.link, wire::peer_message::Have{wire::PieceIndex{p}}});
+    if (have.test(wire::PieceIndex{p}))
+      out.push_back(action::Send{peer.link, wire::peer_message::Have{wire::PieceIndex{p}}});
 }
 
 /// W12: a newcomer may take a few pieces of ours though we choke it.
@@ -126,7 +126,8 @@ void Torrent::State::grant_fast(Peer& peer, Actions& out) {
   std::vector<wire::PieceIndex> set =
       wire::allowed_fast_set(peer.remote.address, config.info_hash, have.size(), FastGrant::kPieces);
   std::erase_if(set, [&](wire::PieceIndex piece) { return !have.test(piece); });
-  for (const wire::PieceIndex piece : set) out.push_back(action::Send{peer.link, wire::peer_message::AllowedFast{piece}});
+  for (const wire::PieceIndex piece : set)
+    out.push_back(action::Send{peer.link, wire::peer_message::AllowedFast{piece}});
   peer.fast_grant.grant(std::move(set));
 }
 

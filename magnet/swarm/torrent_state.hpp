@@ -81,8 +81,8 @@ struct Torrent::State {
   std::shared_ptr<const Info> info;
   std::function<std::vector<bool>(const Info&)> wanted;
   bool force = false;
-  std::vector<wire::BlockRef> spilled;  // from Opened, until checking is over
-  wire::Bitfield no_pieces;             // what have() says before the geometry is known
+  std::vector<wire::BlockRef> spilled;                               // from Opened, until checking is over
+  wire::Bitfield no_pieces;                                          // what have() says before the geometry is known
   std::map<wire::Address, std::pair<wire::Address, int>> own_votes;  // what we are called: last voter and votes
 
   Rate down, up;

@@ -9,10 +9,10 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr wire::Duration kTick = 500ms;      // with links
-constexpr wire::Duration kIdleTick = 5s;     // without
+constexpr wire::Duration kTick = 500ms;   // with links
+constexpr wire::Duration kIdleTick = 5s;  // without
 constexpr wire::Duration kWantEvery = 15s;
-constexpr std::size_t kEnoughPeers = 20;     // with so many links nobody needs to be looked for
+constexpr std::size_t kEnoughPeers = 20;  // with so many links nobody needs to be looked for
 constexpr wire::Duration kTrimEvery = 30s;
 constexpr wire::Duration kUseless = 60s;
 constexpr wire::Duration kMemoryRetry = 10ms;
@@ -59,9 +59,7 @@ void Torrent::State::tick(wire::Instant now, Actions& out) {
 
 // --- links to make and to end ---
 
-bool Torrent::State::dials() const {
-  return lively() && phase != Phase::opening && peers.size() < config.max_peers;
-}
+bool Torrent::State::dials() const { return lively() && phase != Phase::opening && peers.size() < config.max_peers; }
 
 void Torrent::State::dial(wire::Instant now, Actions& out) {
   seen_at = std::max(seen_at, now);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// What one peer asked of us and has not got (W12): waiting requests, at most as many as the `reqq` we announced, and how
-// much of the way to the socket is in use: blocks being read and blocks handed to the connection.
-// Invariant: a request is in exactly one of waiting, reading, issued. Pure; owned by the peer's record.
+// What one peer asked of us and has not got (W12): waiting requests, at most as many as the `reqq` we announced, and
+// how much of the way to the socket is in use: blocks being read and blocks handed to the connection. Invariant: a
+// request is in exactly one of waiting, reading, issued. Pure; owned by the peer's record.
 #pragma once
 
 #include <cstdint>

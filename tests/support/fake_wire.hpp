@@ -90,8 +90,8 @@ class FakeWire {
     magnet::LinkKey other_key = {};
     LinkSpec spec = {};
     bool joined = false;
-    wire::Instant free_at{};      // when the wire has taken what was written so far
-    std::uint64_t told_sent = 0;  // payload
+    wire::Instant free_at{};       // when the wire has taken what was written so far
+    std::uint64_t told_sent = 0;   // payload
     wire::ByteVector unread = {};  // the pool was dry
   };
 
@@ -258,7 +258,8 @@ class FakeWire {
     for (const auto& node : nodes_) {
       if (node->dead) continue;
       next = std::min(next, node->torrent.next_deadline());
-      node->links.for_each([&](magnet::LinkKey, const Link& l) { next = std::min(next, l.connection.next_deadline()); });
+      node->links.for_each(
+          [&](magnet::LinkKey, const Link& l) { next = std::min(next, l.connection.next_deadline()); });
     }
     return next;
   }
@@ -442,11 +443,16 @@ class FakeWire {
       const magnet::LinkKey mine = node.links.emplace(
           Link{.self = &node,
                .connection = wire::PeerConnection::outgoing(now, connection_config(node), *node.sample.info->info_hash),
-               .remote = to, .other = other, .spec = spec});
-      const magnet::LinkKey theirs = other->links.emplace(
-          Link{.self = other,
-               .connection = wire::PeerConnection::incoming(now, connection_config(*other)),
-               .remote = {node.endpoint.address, ephemeral}, .other = &node, .other_key = mine, .spec = spec});
+               .remote = to,
+               .other = other,
+               .spec = spec});
+      const magnet::LinkKey theirs =
+          other->links.emplace(Link{.self = other,
+                                    .connection = wire::PeerConnection::incoming(now, connection_config(*other)),
+                                    .remote = {node.endpoint.address, ephemeral},
+                                    .other = &node,
+                                    .other_key = mine,
+                                    .spec = spec});
       node.links.find(mine)->other_key = theirs;
     });
   }

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "magnet/swarm/choker.hpp"
 
-#include <catch2/catch.hpp>
 #include <map>
 #include <set>
+
+#include <catch2/catch.hpp>
 
 namespace lodestone::magnet {
 namespace {

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "magnet/swarm/peer_pool.hpp"
 
-#include <catch2/catch.hpp>
 #include <map>
+
+#include <catch2/catch.hpp>
 
 #include "magnet/swarm/peer_priority.hpp"
 
@@ -40,7 +41,8 @@ TEST_CASE("BEP 40 priority: the examples of the BEP") {
   CHECK(canonical_priority({at("1.2.3.4").address, 1}, {at("1.2.3.4").address, 2}) ==
         canonical_priority({at("1.2.3.4").address, 2}, {at("1.2.3.4").address, 1}));
   CHECK(canonical_priority(at("1.2.3.4"), at("2001:db8::1")) == 0);
-  CHECK(canonical_priority(at("2001:db8::1"), at("2001:db9::1")) == canonical_priority(at("2001:db9::1"), at("2001:db8::1")));
+  CHECK(canonical_priority(at("2001:db8::1"), at("2001:db9::1")) ==
+        canonical_priority(at("2001:db9::1"), at("2001:db8::1")));
 }
 
 TEST_CASE("L4 W9 martians, port 0, ourselves, banned ones and duplicates are not taken") {

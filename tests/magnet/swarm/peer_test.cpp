@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "magnet/swarm/peer.hpp"
 
-#include <catch2/catch.hpp>
 #include <map>
+
+#include <catch2/catch.hpp>
 
 #include "wire/base/rng.hpp"
 

@@ -4,12 +4,13 @@
 //   priority      '1': wanted, '0': not                 partial  hex digit: so many blocks of it are received already
 #include "magnet/swarm/piece_picker.hpp"
 
-#include <catch2/catch.hpp>
 #include <map>
 #include <memory>
 #include <numeric>
 #include <set>
 #include <string>
+
+#include <catch2/catch.hpp>
 
 namespace lodestone::magnet {
 namespace {
@@ -78,7 +79,8 @@ std::unique_ptr<Bench> setup(const std::string& availability, const std::string&
     wire::Bitfield only(n);
     only.set(wire::PieceIndex{p});
     const std::uint32_t id = 1'000 + p;
-    for (const wire::BlockRef ref : bench->pick(static_cast<std::size_t>(partial[p] - '0'), only, id)) bench->arrive(ref, id);
+    for (const wire::BlockRef ref : bench->pick(static_cast<std::size_t>(partial[p] - '0'), only, id))
+      bench->arrive(ref, id);
   }
   return bench;
 }

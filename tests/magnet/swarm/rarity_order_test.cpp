@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "magnet/swarm/rarity_order.hpp"
 
-#include <catch2/catch.hpp>
 #include <map>
 #include <numeric>
+
+#include <catch2/catch.hpp>
 
 namespace lodestone::magnet {
 namespace {

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "magnet/swarm/request_window.hpp"
 
-#include <catch2/catch.hpp>
 #include <deque>
+
+#include <catch2/catch.hpp>
 
 namespace lodestone::magnet {
 namespace {

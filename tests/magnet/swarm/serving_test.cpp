@@ -2,8 +2,9 @@
 #include "magnet/swarm/serving.hpp"
 
 #include <algorithm>
-#include <catch2/catch.hpp>
 #include <map>
+
+#include <catch2/catch.hpp>
 
 namespace lodestone::magnet {
 namespace {

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "magnet/swarm/stall.hpp"
 
-#include <catch2/catch.hpp>
 #include <set>
 #include <string>
+
+#include <catch2/catch.hpp>
 
 namespace lodestone::magnet {
 namespace {

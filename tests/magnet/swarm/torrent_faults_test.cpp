@@ -175,16 +175,17 @@ TEST_CASE("W4 blocks nobody asked for are waste, not data") {
   FakeWire net;
   bool gave = false;
   FakeWire::Node* giver = nullptr;
-  auto& pushy = net.add_seed(sample, spec_with([&](Action& a) {
-    // Each block is sent twice.
-    if (auto* send = std::get_if<action::SendPiece>(&a); send != nullptr && giver != nullptr && !gave) {
-      wire::Block copy = giver->pool.take(send->block.size());
-      std::copy(send->block.bytes().begin(), send->block.bytes().end(), copy.bytes().begin());
-      gave = true;
-      giver->actions.push_back(action::SendPiece{send->link, send->range, std::move(copy)});
-    }
-    return true;
-  }));
+  auto& pushy = net.add_seed(
+      sample, spec_with([&](Action& a) {
+        // Each block is sent twice.
+        if (auto* send = std::get_if<action::SendPiece>(&a); send != nullptr && giver != nullptr && !gave) {
+          wire::Block copy = giver->pool.take(send->block.size());
+          std::copy(send->block.bytes().begin(), send->block.bytes().end(), copy.bytes().begin());
+          gave = true;
+          giver->actions.push_back(action::SendPiece{send->link, send->range, std::move(copy)});
+        }
+        return true;
+      }));
   giver = &pushy;
   auto& get = net.add(sample);
   net.introduce(get, pushy);

@@ -21,7 +21,8 @@ wire::Endpoint ep(std::uint8_t a, std::uint8_t b, std::uint16_t port = 6881) {
 
 std::size_t unchoked(const FakeWire::Node& node, wire::Instant now) {
   const auto peers = node.torrent.peers(now);
-  return static_cast<std::size_t>(std::count_if(peers.begin(), peers.end(), [](const PeerInfo& p) { return !p.we_choke; }));
+  return static_cast<std::size_t>(
+      std::count_if(peers.begin(), peers.end(), [](const PeerInfo& p) { return !p.we_choke; }));
 }
 
 TEST_CASE("W9 dials: at most 30 half-open, 30 a second, and refused ones are tried again later and later") {

@@ -71,7 +71,8 @@ TEST_CASE("a swarm of leechers lives on one slow seed") {
     for (auto* other : all)
       if (other != node) net.introduce(*node, *other);
   }
-  REQUIRE(net.run_until([&] { return std::all_of(all.begin(), all.end(), [](auto* n) { return n->finished; }); }, 5min));
+  REQUIRE(
+      net.run_until([&] { return std::all_of(all.begin(), all.end(), [](auto* n) { return n->finished; }); }, 5min));
   std::uint64_t among_themselves = 0;
   for (auto* node : all) {
     CHECK(node->single() == sample.stream);
@@ -87,7 +88,8 @@ TEST_CASE("several files, selection: only what is wanted is fetched") {
   auto spec = FakeWire::node_spec();
   spec.wanted = [](const Info& info) {
     std::vector<bool> w(info.files.size(), false);
-    for (std::size_t i = 0; i < w.size(); ++i) w[i] = info.files[i].path.back() == "b" || info.files[i].path.back() == "c";
+    for (std::size_t i = 0; i < w.size(); ++i)
+      w[i] = info.files[i].path.back() == "b" || info.files[i].path.back() == "c";
     return w;
   };
   auto& get = net.add(sample, spec);
