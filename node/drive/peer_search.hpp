@@ -1,9 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // One torrent's use of the DHT: keeps it announced where that is wanted (L3) and looks for peers while there are too few,
 // with back-off. Knows the torrent by its info-hash only; what the lookups find comes back through the session's events.
+//
+// In a tiny network (fewer contacts than k) whoever comes is one of the k closest to everything, and nobody else may be
+// there to ask: each newcomer is told at once, without waiting for the next regular round; and a peer that announced
+// itself to our own node is taken up at once, even while a lookup still waits for nodes that are gone.
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <span>
 #include <vector>
@@ -17,6 +22,7 @@ class PeerSearch {
  public:
   static constexpr wire::Duration kFirstBackOff = std::chrono::milliseconds(500);
   static constexpr wire::Duration kLastBackOff = std::chrono::minutes(2);
+  static constexpr std::size_t kTinyTable = 8;
 
   using Drivers = std::span<const std::unique_ptr<DhtDriver>>;
 
@@ -52,10 +58,18 @@ class PeerSearch {
   struct Lookup {
     const DhtDriver* driver;
     dht::LookupId id;
-    bool standing;  // keep_announced: comes again by itself
+    bool standing;   // keep_announced: comes again by itself
+    bool announces;  // an AnnounceDone follows its LookupDone
     bool running;
-    std::uint32_t stored = 0;
   };
+  struct Told {
+    std::uint32_t stored = 0;        // in the last round
+    std::vector<wire::NodeId> nodes;  // who was told or tried, as long as the network is tiny
+    std::size_t heard = 0;            // peers that our own node stored when a lookup last looked
+  };
+
+  void look(wire::Instant now, DhtDriver& driver);
+  void tell_newcomers(wire::Instant now, Drivers drivers);
 
   [[nodiscard]] const Lookup* find(const DhtDriver& driver, dht::LookupId id) const;
   [[nodiscard]] Lookup* find(const DhtDriver& driver, dht::LookupId id);
@@ -67,6 +81,7 @@ class PeerSearch {
   bool wanted_ = false;
   bool seen_due_ = true;
   std::vector<Lookup> lookups_;
+  std::map<const DhtDriver*, Told> told_;
   wire::Instant not_before_ = wire::Instant::min();
   wire::Duration back_off_ = kFirstBackOff;
   std::size_t asked_ = 0, rounds_ = 0, answered_ = 0, answering_ = 0;

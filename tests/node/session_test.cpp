@@ -205,6 +205,39 @@ TEST_CASE("A torrent is found by its info-hash alone, through a DHT of three, an
   CHECK(*times.opened <= *times.finished);
 }
 
+TEST_CASE("T9 a network of two: a seed, and one download after another that knows only the seed's DHT node") {
+  const TemporaryDir folder;
+  const Sample sample(folder.path() + "/seed");
+  Loop loop;
+  Session seeder(loop.runtime, on("127.0.0.51"));
+  REQUIRE(seeder.start());
+  REQUIRE(seeder.add_torrent(seed_of(sample, folder.path() + "/seed"), [](const SessionEvent&) {}));
+  SessionConfig config = on("127.0.0.52");
+  config.bootstrap = {host_port(seeder.listening().at(0))};
+  std::vector<std::unique_ptr<Session>> getters;
+  std::size_t finished = 0;
+  std::function<void()> next = [&] {
+    getters.push_back(std::make_unique<Session>(loop.runtime, config));
+    Session& getter = *getters.back();
+    REQUIRE(getter.start());
+    const std::string target = folder.path() + "/get" + std::to_string(getters.size());
+    REQUIRE(getter.add_torrent(get_of(sample, target), [&, target](const SessionEvent& event) {
+      if (!is<session_event::Finished>(event)) return;
+      ++finished;
+      CHECK(sample.is_complete_in(target));
+      // It leaves without a word: the next one finds its address in the DHT, and nobody there.
+      if (finished < 3) {
+        getter.stop(next);
+      } else {
+        stop_all(loop, {&getter, &seeder});
+      }
+    }));
+  };
+  next();
+  loop.run();
+  CHECK(finished == 3);
+}
+
 TEST_CASE("D3 M6 a finished download starts again without metadata phase and fetches nothing") {
   const TemporaryDir folder;
   const Sample sample(folder.path() + "/seed");

@@ -101,4 +101,23 @@ TEST_CASE("L3 an announcing search begins with a lookup and counts who stores it
   CHECK(net.search.next_deadline() == wire::kNever);
 }
 
+TEST_CASE("T9 in a tiny network a newcomer is told at once") {
+  Net net(true);
+  net.search.start(clock_now(), net.mine);
+  REQUIRE(run_until(net.io, [&] { return net.stored == 1; }));
+  net.search.advance(clock_now(), net.mine);  // nobody is new
+  CHECK(net.search.rounds() == 1);
+
+  auto newcomer = net.node(Address::v4(127, 0, 0, 63), 3, [] {});
+  newcomer->use(clock_now(), [&](dht::Node& n, dht::Output& out) {
+    n.add_introducers(clock_now(), {&net.mine[0]->local(), 1}, out);
+  });
+  REQUIRE(run_until(net.io, [&] { return net.mine[0]->node().table_size() == 2; }));
+  net.search.advance(clock_now(), net.mine);
+  REQUIRE(run_until(net.io, [&] { return net.stored == 2; }));
+  CHECK(newcomer->node().stored_peers(kTorrent) == 1);
+  net.search.advance(clock_now(), net.mine);
+  CHECK(net.search.rounds() == 2);
+}
+
 }  // namespace lodestone::node
