@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <iterator>
 #include <optional>
 #include <vector>
 
@@ -31,7 +32,7 @@ ByteVector peek(const SendBuffer& b, std::size_t spans) {
   ByteVector out;
   for (std::size_t i = 0; i < used; ++i) {
     CHECK_FALSE(buffers[i].empty());
-    out.insert(out.end(), buffers[i].begin(), buffers[i].end());
+    std::copy(buffers[i].begin(), buffers[i].end(), std::back_inserter(out));
   }
   return out;
 }
@@ -122,7 +123,7 @@ TEST_CASE("whatever is queued, taken back and sent, the stream is that of a plai
       Block block = block_of(pool, range.length, static_cast<std::uint8_t>(number));
       const auto head = piece_header(range);
       ByteVector bytes(head.begin(), head.end());
-      bytes.insert(bytes.end(), block.bytes().begin(), block.bytes().end());
+      std::copy(block.bytes().begin(), block.bytes().end(), std::back_inserter(bytes));
       b.push_piece(range, std::move(block));
       model.push_back({bytes, range});
     } else if (dice == 5 && !model.empty()) {
