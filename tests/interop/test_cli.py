@@ -315,7 +315,7 @@ def a_terminal_gets_a_bar_and_colour_unless_it_says_no(lab):
     check(code == 5 and "\x1b" not in seen, f"ANSI on a dumb terminal: {seen!r}")
 
 
-def the_second_ctrl_c_is_at_once(lab):
+def ctrl_c_while_nobody_is_found_is_130(lab):
     process = lab.lodestone("get", "ab" * 20, "--listen", lab.host(), "--no-bootstrap", "--state-dir", lab.folder("ctrl-state"),
                             "-o", lab.folder("ctrl-out"), "--json")
     lab.first_record(process, "phase")
@@ -328,4 +328,4 @@ if __name__ == "__main__":
     main(__file__, a_testnet_and_the_line_it_prints, json_records_of_a_download, listing_and_metadata, dht_commands,
          exit_codes_of_a_silent_network, several_targets, seeding_after_the_download, a_path_is_hashed_and_seeded,
          content_that_differs_is_not_touched, a_seed_alone_still_says_its_magnet, second_of_its_kind_is_9,
-         a_node_keeps_its_identity, a_terminal_gets_a_bar_and_colour_unless_it_says_no, the_second_ctrl_c_is_at_once)
+         a_node_keeps_its_identity, a_terminal_gets_a_bar_and_colour_unless_it_says_no, ctrl_c_while_nobody_is_found_is_130)

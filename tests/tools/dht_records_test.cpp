@@ -45,11 +45,12 @@ TEST_CASE("lookups of two families become one") {
 
 TEST_CASE("lookup record") {
   const auto record = lookup_record(stats(1, 1500ms, std::nullopt), 0.25, 7);
-  CHECK(record.dump() ==
-        R"({"type":"lookup","target":"0000000000000000000000000000000000000000","bootstrap_seconds":0.25,"seconds":1.5,)"
-        R"("first_value":null,"asked":3,"answered":2,"timeouts":1,"closest":[)"
-        R"({"id":"0100000000000000000000000000000000000000","addr":"1.2.3.4:5","rtt":0.01,"token":true},)"
-        R"({"id":"0300000000000000000000000000000000000000","addr":"[::1]:6","rtt":null,"token":false}],"peers":7})");
+  CHECK(
+      record.dump() ==
+      R"({"type":"lookup","target":"0000000000000000000000000000000000000000","bootstrap_seconds":0.25,"seconds":1.5,)"
+      R"("first_value":null,"asked":3,"answered":2,"timeouts":1,"closest":[)"
+      R"({"id":"0100000000000000000000000000000000000000","addr":"1.2.3.4:5","rtt":0.01,"token":true},)"
+      R"({"id":"0300000000000000000000000000000000000000","addr":"[::1]:6","rtt":null,"token":false}],"peers":7})");
   CHECK(lookup_record(stats(1, 1s, 20ms), 0, 0)["first_value"] == 0.02);
 }
 
@@ -60,13 +61,15 @@ TEST_CASE("peer, pong and announce records") {
   done.id = id(255);
   done.rtt = 1234567ns;
   CHECK(pong_record(done).dump() ==
-        R"({"type":"pong","addr":"1.2.3.4:5","id":"ff00000000000000000000000000000000000000","rtt":0.001235,"version":null,"external":null})");
+        R"({"type":"pong","addr":"1.2.3.4:5","id":"ff00000000000000000000000000000000000000","rtt":0.001235,)"
+        R"("version":null,"external":null})");
   done.version = std::string("LT\x01\xff", 4);
   done.external = kB;
   CHECK(pong_record(done)["version"] == "LT\\x01\\xff");
   CHECK(pong_record(done)["external"] == "[::1]:6");
   CHECK(announce_record(wire::Key{}, 80, {kA, kB}, 1).dump() ==
-        R"({"type":"announce","target":"0000000000000000000000000000000000000000","port":80,"stored":["1.2.3.4:5","[::1]:6"],"refused":1})");
+        R"({"type":"announce","target":"0000000000000000000000000000000000000000","port":80,)"
+        R"("stored":["1.2.3.4:5","[::1]:6"],"refused":1})");
 }
 
 }  // namespace

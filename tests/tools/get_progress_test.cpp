@@ -2,15 +2,17 @@
 #include "tools/cli/get_progress.hpp"
 
 #include <algorithm>
+#include <sstream>
+
 #include <catch2/catch.hpp>
 #include <nlohmann/json.hpp>
-#include <sstream>
 
 namespace lodestone::tools {
 namespace {
 
 struct Bench {
-  explicit Bench(Output::Rules rules, const Environment& environment = {}) : output(out, err, environment), progress(output) {
+  explicit Bench(Output::Rules rules, const Environment& environment = {})
+      : output(out, err, environment), progress(output) {
     output.set_rules(rules);
     shown.view.name = "x";
     shown.view.phase = TransferPhase::download;

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "tools/cli/get_run.hpp"
-
 #include <sys/stat.h>
 
 #include <catch2/catch.hpp>
 
 #include "tests/tools/cli_bench.hpp"
+#include "tools/cli/get_run.hpp"
 #include "tools/cli/save_file.hpp"
 
 namespace lodestone::tools {

@@ -39,8 +39,9 @@ TEST_CASE("a backslash takes the next character as it is") {
 }
 
 TEST_CASE("a byte that is no UTF-8 is a character of its own") {
-  CHECK(glob_matches("a?b", "a\xff"
-                            "b"));
+  CHECK(glob_matches("a?b",
+                     "a\xff"
+                     "b"));
   CHECK_FALSE(glob_matches("a\xfe", "a\xff"));
 }
 

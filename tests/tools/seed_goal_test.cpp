@@ -16,8 +16,8 @@ TEST_CASE("seed goals are read in any order") {
 }
 
 TEST_CASE("other seed goals are refused with the part that is wrong") {
-  for (const char* text : {"ratio:", "ratio:x", "ratio:-1", "ratio:inf", "ratio:nan", "ratio:1e3", "time:", "time:soon", "1.5", "ratio:1,",
-                           ",", "ratio:1,ratio:2", "time:1s,time:2s", "ratio:1;time:2s"}) {
+  for (const char* text : {"ratio:", "ratio:x", "ratio:-1", "ratio:inf", "ratio:nan", "ratio:1e3", "time:", "time:soon",
+                           "1.5", "ratio:1,", ",", "ratio:1,ratio:2", "time:1s,time:2s", "ratio:1;time:2s"}) {
     INFO(text);
     CHECK_FALSE(parse_seed_goal(text));
   }

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tools/cli/selection.hpp"
 
-#include <catch2/catch.hpp>
 #include <cstdint>
+
+#include <catch2/catch.hpp>
 
 namespace lodestone::tools {
 namespace {

@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tools/cli/transfer_phase.hpp"
 
-#include <catch2/catch.hpp>
 #include <string>
+
+#include <catch2/catch.hpp>
 
 namespace lodestone::tools {
 namespace {
 
 std::string names(const std::vector<PhaseChange>& changes) {
   std::string text;
-  for (const PhaseChange& change : changes) text += std::string(text.empty() ? "" : " ") + std::string(name(change.phase));
+  for (const PhaseChange& change : changes)
+    text += std::string(text.empty() ? "" : " ") + std::string(name(change.phase));
   return text;
 }
 
@@ -55,7 +57,8 @@ TEST_CASE("a magnet's phases follow each other, each once") {
 
 TEST_CASE("phases that were over before anybody looked are told all the same, with their own times") {
   Bench b;
-  b.facts.times = {.first_dht_answer = 0.1, .first_peer = 0.2, .metadata = 0.3, .opened = 0.4, .finished = std::nullopt};
+  b.facts.times = {
+      .first_dht_answer = 0.1, .first_peer = 0.2, .metadata = 0.3, .opened = 0.4, .finished = std::nullopt};
   b.facts.status.phase = magnet::Phase::downloading;
   CHECK(b.at(5) == "dht lookup metadata open download");
   const double expected[] = {0, 0.1, 0.2, 0.3, 0.4};

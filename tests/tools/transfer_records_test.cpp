@@ -28,7 +28,8 @@ TEST_CASE("metadata record keeps pads in their places") {
   info.files[1].pad = true;
   CHECK(metadata_record(kHash, info).dump() ==
         R"({"type":"metadata")" + kHead +
-            R"("name":"n","size":7,"piece_length":16384,"files":[{"path":"n/a","size":7},{"path":"n/.pad/3","size":3,"pad":true}]})");
+            R"("name":"n","size":7,"piece_length":16384,)"
+            R"("files":[{"path":"n/a","size":7},{"path":"n/.pad/3","size":3,"pad":true}]})");
 }
 
 TEST_CASE("progress record has integers, the sources and an end in sight") {
@@ -60,10 +61,11 @@ TEST_CASE("stall, seeding and done records") {
                        .stages = {.bootstrap = 0.1, .lookup = 0.2, .metadata = 0.3, .transfer = 0.4},
                        .downloaded = 8,
                        .verified_pieces = 1};
-  CHECK(done_record(kHash, done).dump() ==
-        R"({"type":"done")" + kHead +
-            R"("path":"o/n","bytes":9,"seconds":2.0,"bootstrap_seconds":0.1,"lookup_seconds":0.2,"metadata_seconds":0.3,)"
-            R"("transfer_seconds":0.4,"downloaded":8,"verified_pieces":1})");
+  CHECK(
+      done_record(kHash, done).dump() ==
+      R"({"type":"done")" + kHead +
+          R"("path":"o/n","bytes":9,"seconds":2.0,"bootstrap_seconds":0.1,"lookup_seconds":0.2,"metadata_seconds":0.3,)"
+          R"("transfer_seconds":0.4,"downloaded":8,"verified_pieces":1})");
 }
 
 double sum(const StageSeconds& s) { return s.bootstrap + s.lookup + s.metadata + s.transfer; }
@@ -79,16 +81,20 @@ TEST_CASE("stages add up to the whole") {
 
 TEST_CASE("stages that did not happen take no time") {
   // All on disk: nobody was needed.
-  CHECK(stage_seconds({.first_dht_answer = 0.2, .first_peer = {}, .metadata = 0.1, .opened = {}, .finished = {}}, 3).transfer == 3);
+  CHECK(stage_seconds({.first_dht_answer = 0.2, .first_peer = {}, .metadata = 0.1, .opened = {}, .finished = {}}, 3)
+            .transfer == 3);
   // A torrent file: no metadata was fetched.
-  const StageSeconds file = stage_seconds({.first_dht_answer = 0.2, .first_peer = 0.3, .metadata = 0.01, .opened = 0.1, .finished = 2.0}, 2);
+  const StageSeconds file =
+      stage_seconds({.first_dht_answer = 0.2, .first_peer = 0.3, .metadata = 0.01, .opened = 0.1, .finished = 2.0}, 2);
   CHECK(file.metadata == 0);
   CHECK(sum(file) == Approx(2.0));
   // A named peer came before the DHT did.
-  const StageSeconds peer = stage_seconds({.first_dht_answer = 0.9, .first_peer = 0.3, .metadata = 0.4, .opened = 0.5, .finished = 2.0}, 2);
+  const StageSeconds peer =
+      stage_seconds({.first_dht_answer = 0.9, .first_peer = 0.3, .metadata = 0.4, .opened = 0.5, .finished = 2.0}, 2);
   CHECK(peer.lookup == 0);
   CHECK(sum(peer) == Approx(2.0));
-  const StageSeconds no_dht = stage_seconds({.first_dht_answer = {}, .first_peer = 0.3, .metadata = 0.4, .opened = 0.5, .finished = 2.0}, 2);
+  const StageSeconds no_dht =
+      stage_seconds({.first_dht_answer = {}, .first_peer = 0.3, .metadata = 0.4, .opened = 0.5, .finished = 2.0}, 2);
   CHECK(no_dht.bootstrap == 0);
   CHECK(sum(no_dht) == Approx(2.0));
 }

@@ -35,8 +35,9 @@ TEST_CASE("a download says how far, how fast, from how many and how long") {
 TEST_CASE("every phase has words") {
   TransferView view;
   CHECK(describe(view) == "starting");
-  for (const TransferPhase phase : {TransferPhase::dht, TransferPhase::lookup, TransferPhase::metadata, TransferPhase::open,
-                                    TransferPhase::download, TransferPhase::seed, TransferPhase::done}) {
+  for (const TransferPhase phase :
+       {TransferPhase::dht, TransferPhase::lookup, TransferPhase::metadata, TransferPhase::open,
+        TransferPhase::download, TransferPhase::seed, TransferPhase::done}) {
     view.phase = phase;
     CHECK_FALSE(describe(view).empty());
   }
@@ -58,7 +59,8 @@ TEST_CASE("every phase has words") {
 
 TEST_CASE("the bar is there where there is room") {
   const TransferView view = half_done();
-  CHECK(progress_bar({&view, 1}, 120) == "sample: [############............] 50% of 1.0 GiB, 16.0 MiB/s, 1 peer, 32 s left");
+  CHECK(progress_bar({&view, 1}, 120) ==
+        "sample: [############............] 50% of 1.0 GiB, 16.0 MiB/s, 1 peer, 32 s left");
   CHECK(progress_bar({&view, 1}, 60) == "sample: 50% of 1.0 GiB, 16.0 MiB/s, 1 peer, 32 s left");
   CHECK(progress_bar({}, 120).empty());
   TransferView empty = half_done();

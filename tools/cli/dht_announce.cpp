@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // `dht announce TARGET --port N`: tells the DHT that this host shares it at that port.
-#include <fmt/format.h>
-
 #include <memory>
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include "tools/cli/dht_lookup.hpp"
 #include "tools/cli/dht_options.hpp"
 #include "tools/cli/dht_records.hpp"
+#include "tools/cli/options.hpp"
 #include "tools/cli/transfer_text.hpp"
 
 namespace lodestone::tools {
@@ -36,7 +38,8 @@ ExitCode announce(const AnnounceOptions& options, Context& context) {
       for (const wire::Endpoint& node : result.stored) out.line(node.text());
       out.note(fmt::format("stored by {}, refused by {}", count_of(result.stored.size(), "node"), result.refused));
     }
-    if (result.stored.empty()) return run.fail(ExitCode::error, "no node has stored it", "Try again, or let the DHT settle with --wait 5s");
+    if (result.stored.empty())
+      return run.fail(ExitCode::error, "no node has stored it", "Try again, or let the DHT settle with --wait 5s");
     run.finish(ExitCode::ok);
   };
   return DhtLookup(run, options.wait, true, std::move(handlers)).run();
@@ -49,7 +52,10 @@ void add_dht_announce(CLI::App& dht, Context& context) {
   CLI::App* command = dht.add_subcommand("announce", "Tells the DHT that this host shares a torrent");
   command->add_option("TARGET", options->target, "Magnet link, info-hash or .torrent file")->required();
   // Others drop the ports 0 and 1 (L4).
-  command->add_option("--port", options->port, "Where peers reach it")->required()->check(CLI::Range(2, 65535))->type_name("N");
+  command->add_option("--port", options->port, "Where peers reach it")
+      ->required()
+      ->check(CLI::Range(2, 65535))
+      ->type_name("N");
   add_wait(*command, options->wait);
   on_run(*command, context, [options, &context] { return announce(*options, context); });
 }

@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 // `dht find-node ID [HOST:PORT]`: who is close to a point of the key space, by one node's account or by a lookup.
-#include <fmt/format.h>
-
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <variant>
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 #include "tools/cli/dht_lookup.hpp"
 #include "tools/cli/dht_options.hpp"
 #include "tools/cli/dht_records.hpp"
+#include "tools/cli/options.hpp"
 #include "tools/cli/transfer_text.hpp"
+#include "tools/cli/units.hpp"
 
 namespace lodestone::tools {
 namespace {
@@ -23,7 +26,8 @@ struct FindNodeOptions {
 void print(Output& out, const dht::LookupStats& stats, double bootstrap_seconds) {
   if (out.json()) return out.record(lookup_record(stats, bootstrap_seconds, stats.peers));
   for (const dht::NodeView& node : stats.closest) {
-    const std::string rtt = node.rtt > wire::Duration::zero() ? fmt::format("{:.1f} ms", wire::to_seconds(node.rtt) * 1000) : "";
+    const std::string rtt =
+        node.rtt > wire::Duration::zero() ? fmt::format("{:.1f} ms", wire::to_seconds(node.rtt) * 1000) : "";
     out.line(fmt::format("{}  {:<21}  {}", node.id.hex(), node.endpoint.text(), rtt));
   }
   out.note(fmt::format("{} of {} answered in {}", stats.answered, count_of(stats.asked, "node"),
@@ -36,7 +40,8 @@ ExitCode ask_one(const FindNodeOptions& options, const wire::Key& target, Contex
   const auto on_event = [&](wire::Family, const dht::Event& event) {
     const auto* done = std::get_if<dht::event::QueryDone>(&event);
     if (done == nullptr || run.finished()) return;
-    if (!done->answered) return run.fail(ExitCode::timeout, "no reply", "It may be down, behind a firewall, or no DHT node");
+    if (!done->answered)
+      return run.fail(ExitCode::timeout, "no reply", "It may be down, behind a firewall, or no DHT node");
     if (done->error_reply) return run.fail(ExitCode::error, "it answered with an error", "");
     dht::LookupStats stats;
     stats.target = target;

@@ -1,16 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 // `dht get-peers TARGET`: who shares this, as the DHT tells it; each peer as it comes.
-#include <fmt/format.h>
-
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <ostream>
 #include <set>
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 #include "tools/cli/dht_lookup.hpp"
 #include "tools/cli/dht_options.hpp"
 #include "tools/cli/dht_records.hpp"
+#include "tools/cli/options.hpp"
 #include "tools/cli/transfer_text.hpp"
+#include "tools/cli/units.hpp"
 
 namespace lodestone::tools {
 namespace {
@@ -33,17 +36,23 @@ ExitCode get_peers(const GetPeersOptions& options, Context& context) {
   handlers.on_peers = [&](const dht::event::PeersFound& found, double elapsed) {
     for (const wire::Endpoint& peer : found.peers) {
       if (!seen.insert(peer).second) continue;
-      if (out.json()) out.record(peer_record(peer, found.from, elapsed));
-      else out.line(peer.text());
+      if (out.json())
+        out.record(peer_record(peer, found.from, elapsed));
+      else
+        out.line(peer.text());
     }
     out.out().flush();
   };
   handlers.on_done = [&](const DhtLookup::Result& result) {
-    if (out.json()) out.record(lookup_record(result.stats, result.bootstrap_seconds, seen.size()));
-    else out.note(fmt::format("{} from {} of {} that answered, in {}", count_of(seen.size(), "peer"), result.stats.answered,
-                              count_of(result.stats.asked, "node"), format_duration(wire::to_seconds(result.stats.duration))));
+    if (out.json())
+      out.record(lookup_record(result.stats, result.bootstrap_seconds, seen.size()));
+    else
+      out.note(fmt::format("{} from {} of {} that answered, in {}", count_of(seen.size(), "peer"),
+                           result.stats.answered, count_of(result.stats.asked, "node"),
+                           format_duration(wire::to_seconds(result.stats.duration))));
     if (seen.empty())
-      return run.fail(ExitCode::not_found, "the lookup is complete and nobody shares this", "Check the info-hash, or try again later");
+      return run.fail(ExitCode::not_found, "the lookup is complete and nobody shares this",
+                      "Check the info-hash, or try again later");
     run.finish(ExitCode::ok);
   };
   return DhtLookup(run, options.wait, false, std::move(handlers)).run();

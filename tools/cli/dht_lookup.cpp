@@ -35,7 +35,8 @@ void DhtLookup::begin() {
   begun_at_ = node::seconds_since_process_start();
   parts_.clear();
   result_ = {};
-  for (const auto& ref : handlers_.begin(run_.session())) parts_.push_back({ref.family, ref.lookup, std::nullopt, false, 0});
+  for (const auto& ref : handlers_.begin(run_.session()))
+    parts_.push_back({ref.family, ref.lookup, std::nullopt, false, 0});
   if (parts_.empty()) run_.fail(ExitCode::network, "there is no network of that family", "Leave -4 or -6 out");
 }
 
@@ -44,10 +45,12 @@ void DhtLookup::on_event(wire::Family family, const dht::Event& event) {
   const double now = node::seconds_since_process_start();
   if (std::holds_alternative<dht::event::FirstContact>(event)) {
     // A lookup that waited for a contact begins with it.
-    const bool waited = begun_at_ && std::none_of(parts_.begin(), parts_.end(), [](const Part& p) { return p.stats.has_value(); });
+    const bool waited =
+        begun_at_ && std::none_of(parts_.begin(), parts_.end(), [](const Part& p) { return p.stats.has_value(); });
     if (waited && result_.bootstrap_seconds == 0) result_.bootstrap_seconds = *(begun_at_ = now);
   } else if (const auto* peers = std::get_if<dht::event::PeersFound>(&event)) {
-    if (find(family, peers->lookup) != nullptr && handlers_.on_peers) handlers_.on_peers(*peers, now - begun_at_.value_or(now));
+    if (find(family, peers->lookup) != nullptr && handlers_.on_peers)
+      handlers_.on_peers(*peers, now - begun_at_.value_or(now));
   } else if (const auto* done = std::get_if<dht::event::LookupDone>(&event)) {
     Part* part = find(family, done->lookup);
     if (part == nullptr) return;
@@ -79,7 +82,8 @@ bool DhtLookup::tick() {
   }
   if (!all_complete(now)) return true;
   // Saved contacts may all be gone while others were found in the meantime: then it was no complete lookup.
-  const bool nobody = std::none_of(parts_.begin(), parts_.end(), [](const Part& p) { return p.stats && p.stats->answered > 0; });
+  const bool nobody =
+      std::none_of(parts_.begin(), parts_.end(), [](const Part& p) { return p.stats && p.stats->answered > 0; });
   if (nobody && now - started_at_ < wire::to_seconds(kNoAnswerAfter)) {
     if (now - *begun_at_ >= kAgainAfter) begin();
     return true;

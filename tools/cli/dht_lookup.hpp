@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// One lookup of a `dht ...` command, over all families that the session has: when it begins, when it is complete, when it
-// is hopeless.
+// One lookup of a `dht ...` command, over all families that the session has: when it begins, when it is complete, when
+// it is hopeless.
 #pragma once
 
 #include <functional>
@@ -14,8 +14,8 @@ namespace lodestone::tools {
 class DhtLookup {
  public:
   struct Result {
-    dht::LookupStats stats;       // of all families together
-    double bootstrap_seconds = 0; // from process start to the first packet
+    dht::LookupStats stats;              // of all families together
+    double bootstrap_seconds = 0;        // from process start to the first packet
     std::vector<wire::Endpoint> stored;  // of an announcing lookup
     std::uint32_t refused = 0;
   };
@@ -54,8 +54,8 @@ class DhtLookup {
   std::optional<wire::Duration> wait_;
   bool announces_;
   Handlers handlers_;
-  double started_at_ = 0;              // seconds since process start
-  std::optional<double> begun_at_;     // likewise: the first packet, as near as can be told from here
+  double started_at_ = 0;           // seconds since process start
+  std::optional<double> begun_at_;  // likewise: the first packet, as near as can be told from here
   std::vector<Part> parts_;
   Result result_;
 };

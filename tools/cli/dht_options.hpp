@@ -1,24 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
-// Options that several `dht ...` commands take. For their .cpp files only: it draws in CLI11.
+// Options that several `dht ...` commands take.
 #pragma once
 
-#include <CLI/CLI.hpp>
+#include <expected>
 #include <optional>
 #include <string>
 
 #include "magnet/uri.hpp"
-#include "tools/cli/options.hpp"
-#include "tools/cli/units.hpp"
+#include "wire/base/time.hpp"
+
+namespace CLI {
+class App;
+}
 
 namespace lodestone::tools {
 
-inline void add_wait(CLI::App& command, std::optional<wire::Duration>& wait) {
-  add_parsed(command, "--wait", wait, parse_duration, "Let the DHT settle for that long first")->type_name("DUR");
-}
+/// --wait DUR
+void add_wait(CLI::App& command, std::optional<wire::Duration>& wait);
 
-inline std::expected<magnet::HostPort, std::string> parse_dht_node(const std::string& text) {
-  if (auto node = magnet::HostPort::parse(text)) return *node;
-  return std::unexpected("'" + text + "' is no HOST:PORT");
-}
+[[nodiscard]] std::expected<magnet::HostPort, std::string> parse_dht_node(const std::string& text);
 
 }  // namespace lodestone::tools

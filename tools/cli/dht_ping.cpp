@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // `dht ping HOST:PORT`: is there a DHT node, which one, how far away, and how does it see us?
-#include <fmt/format.h>
-
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <variant>
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 #include "tools/cli/dht_options.hpp"
 #include "tools/cli/dht_records.hpp"
 #include "tools/cli/dht_run.hpp"
+#include "tools/cli/options.hpp"
 
 namespace lodestone::tools {
 namespace {
@@ -21,7 +23,8 @@ struct PingOptions {
 void print_pong(DhtRun& run, const dht::event::QueryDone& done) {
   Output& out = run.context().out;
   if (out.json()) return out.record(pong_record(done));
-  std::string text = fmt::format("{} is {}, {:.1f} ms", done.to.text(), done.id.hex(), wire::to_seconds(done.rtt) * 1000);
+  std::string text =
+      fmt::format("{} is {}, {:.1f} ms", done.to.text(), done.id.hex(), wire::to_seconds(done.rtt) * 1000);
   if (!done.version.empty()) text += ", version " + version_text(done.version);
   if (done.external) text += ", sees us as " + done.external->text();
   out.line(text);
@@ -32,7 +35,8 @@ ExitCode ping(const PingOptions& options, Context& context) {
   const auto on_event = [&run](wire::Family, const dht::Event& event) {
     const auto* done = std::get_if<dht::event::QueryDone>(&event);
     if (done == nullptr || run.finished()) return;
-    if (!done->answered) return run.fail(ExitCode::timeout, "no reply", "It may be down, behind a firewall, or no DHT node");
+    if (!done->answered)
+      return run.fail(ExitCode::timeout, "no reply", "It may be down, behind a firewall, or no DHT node");
     if (done->error_reply) return run.fail(ExitCode::error, "it answered with an error", "");
     print_pong(run, *done);
     run.finish(ExitCode::ok);

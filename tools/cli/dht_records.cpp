@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tools/cli/dht_records.hpp"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <cmath>
+
+#include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 namespace lodestone::tools {
@@ -41,7 +41,8 @@ dht::LookupStats merged(std::span<const dht::LookupStats> lookups) {
 ordered_json lookup_record(const dht::LookupStats& stats, double bootstrap_seconds, std::size_t peers) {
   ordered_json closest = ordered_json::array();
   for (const dht::NodeView& node : stats.closest) {
-    closest.push_back({{"id", node.id.hex()}, {"addr", node.endpoint.text()}, {"rtt", rtt_of(node)}, {"token", node.token}});
+    closest.push_back(
+        {{"id", node.id.hex()}, {"addr", node.endpoint.text()}, {"rtt", rtt_of(node)}, {"token", node.token}});
   }
   return {{"type", "lookup"},
           {"target", stats.target.hex()},
@@ -72,14 +73,20 @@ ordered_json announce_record(const wire::Key& target, std::uint16_t port, const 
                              std::uint32_t refused) {
   ordered_json addresses = ordered_json::array();
   for (const wire::Endpoint& endpoint : stored) addresses.push_back(endpoint.text());
-  return {{"type", "announce"}, {"target", target.hex()}, {"port", port}, {"stored", std::move(addresses)}, {"refused", refused}};
+  return {{"type", "announce"},
+          {"target", target.hex()},
+          {"port", port},
+          {"stored", std::move(addresses)},
+          {"refused", refused}};
 }
 
 std::string version_text(std::string_view version) {
   std::string text;
   for (const char c : version) {
-    if (c >= 0x20 && c < 0x7f) text += c;
-    else text += fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
+    if (c >= 0x20 && c < 0x7f)
+      text += c;
+    else
+      text += fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
   }
   return text;
 }

@@ -3,23 +3,27 @@
 #pragma once
 
 #include <cstdint>
-#include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include <nlohmann/json_fwd.hpp>
+
 #include "dht/node.hpp"
 
 namespace lodestone::tools {
 
-/// One lookup per family becomes one: sums, the longest time, the earliest value, the closest of all, each family's own k.
+/// One lookup per family becomes one: sums, the longest time, the earliest value, the closest of all, each family's own
+/// k.
 [[nodiscard]] dht::LookupStats merged(std::span<const dht::LookupStats> lookups);
 
 /// `peers`: distinct ones over all families, which the parts do not know.
-[[nodiscard]] nlohmann::ordered_json lookup_record(const dht::LookupStats& stats, double bootstrap_seconds, std::size_t peers);
-[[nodiscard]] nlohmann::ordered_json peer_record(const wire::Endpoint& peer, const wire::Endpoint& from, double elapsed);
+[[nodiscard]] nlohmann::ordered_json lookup_record(const dht::LookupStats& stats, double bootstrap_seconds,
+                                                   std::size_t peers);
+[[nodiscard]] nlohmann::ordered_json peer_record(const wire::Endpoint& peer, const wire::Endpoint& from,
+                                                 double elapsed);
 [[nodiscard]] nlohmann::ordered_json pong_record(const dht::event::QueryDone& done);
 [[nodiscard]] nlohmann::ordered_json announce_record(const wire::Key& target, std::uint16_t port,
                                                      const std::vector<wire::Endpoint>& stored, std::uint32_t refused);

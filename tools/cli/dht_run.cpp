@@ -11,7 +11,9 @@
 namespace lodestone::tools {
 
 DhtRun::DhtRun(Context& context, std::string subject)
-    : context_(context), subject_(std::move(subject)), runtime_(node::RuntimeConfig{.block_memory = 1u << 20, .disk_threads = 1}) {
+    : context_(context),
+      subject_(std::move(subject)),
+      runtime_(node::RuntimeConfig{.block_memory = 1u << 20, .disk_threads = 1}) {
   set_up_log(context.global);
 }
 
@@ -39,7 +41,8 @@ ExitCode DhtRun::run_with(const magnet::HostPort& node, const std::function<void
     const auto usable = std::find_if(found.begin(), found.end(), [this](const wire::Endpoint& e) {
       return e.address.is_v4() ? context_.global.use_v4() : context_.global.use_v6();
     });
-    if (usable == found.end()) return fail(ExitCode::network, node.text() + " has no address", "Check the name and the network");
+    if (usable == found.end())
+      return fail(ExitCode::network, node.text() + " has no address", "Check the name and the network");
     const wire::Endpoint endpoint = *usable;
     config->explicit_peers = {*magnet::HostPort::parse(endpoint.text())};
     if (start(*config, on_event)) body(endpoint);
@@ -60,8 +63,10 @@ void DhtRun::finish(ExitCode code) {
   if (code_) return;
   code_ = code;
   context_.out.end_status();
-  if (session_) session_->stop([this] { runtime_.stop(); });
-  else runtime_.stop();
+  if (session_)
+    session_->stop([this] { runtime_.stop(); });
+  else
+    runtime_.stop();
 }
 
 void DhtRun::fail(ExitCode code, std::string cause, std::string next_step) {
@@ -69,10 +74,11 @@ void DhtRun::fail(ExitCode code, std::string cause, std::string next_step) {
 }
 
 void DhtRun::on_stop(StopCause cause) {
-  if (cause != StopCause::timeout) return fail(exit_code_of(cause), cause == StopCause::interrupt ? "interrupted" : "terminated");
+  if (cause != StopCause::timeout)
+    return fail(exit_code_of(cause), cause == StopCause::interrupt ? "interrupted" : "terminated");
   if (session_ && session_->dht_status().ever_answered()) {
-    return fail(ExitCode::timeout,
-                "not complete after " + format_duration(wire::to_seconds(*context_.global.timeout)), "Give it more --timeout");
+    return fail(ExitCode::timeout, "not complete after " + format_duration(wire::to_seconds(*context_.global.timeout)),
+                "Give it more --timeout");
   }
   fail(ExitCode::network, "no DHT node has answered in " + format_duration(wire::to_seconds(*context_.global.timeout)),
        "Check that a firewall lets UDP out, or name a node with --bootstrap HOST:PORT");
@@ -89,7 +95,8 @@ std::expected<wire::Key, Failure> read_key(const std::string& target, Context& c
   if (!read) return std::unexpected(read.error());
   if (read->uri.info_hash) return wire::Key{read->uri.info_hash->bytes()};
   if (!read->uri.info_hash_v2)
-    return std::unexpected(Failure{ExitCode::error, read->subject, "unsupported: it names no torrent, only a public key", ""});
+    return std::unexpected(
+        Failure{ExitCode::error, read->subject, "unsupported: it names no torrent, only a public key", ""});
   wire::Key key;
   std::copy_n(read->uri.info_hash_v2->begin(), wire::Key::kSize, key.bytes().begin());
   return key;

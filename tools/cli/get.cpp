@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // `get TARGET...`: the options, and what can be answered without a network.
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <utility>
+
+#include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
 
 #include "node/session.hpp"
 #include "tools/cli/commands.hpp"
@@ -36,7 +37,8 @@ Inputs read_inputs(Context& context, const GetOptions& options) {
     if (!target->uri.info_hash) {
       const char* cause = target->uri.info_hash_v2 ? "unsupported: this torrent exists in version 2 only (BEP 52)"
                                                    : "unsupported: it names no torrent, only a public key (BEP 46)";
-      inputs.failed.push_back(context.fail(ExitCode::error, target->subject, cause, "Ask for a hybrid or version 1 torrent"));
+      inputs.failed.push_back(
+          context.fail(ExitCode::error, target->subject, cause, "Ask for a hybrid or version 1 torrent"));
       continue;
     }
     const auto same = [&](const Target& t) { return t.uri.info_hash == target->uri.info_hash; };
@@ -67,8 +69,8 @@ ExitCode describe_offline(Context& context, const GetOptions& options, const Tar
 
 ExitCode get(Context& context, const GetOptions& options) {
   if (options.targets.size() > 1 && !options.metadata_file.empty())
-    return context.fail(ExitCode::usage, "--metadata-only=" + options.metadata_file, "one file cannot hold several torrents",
-                        "Leave the name out, or ask for one");
+    return context.fail(ExitCode::usage, "--metadata-only=" + options.metadata_file,
+                        "one file cannot hold several torrents", "Leave the name out, or ask for one");
   Inputs inputs = read_inputs(context, options);
   std::vector<ExitCode> codes = std::move(inputs.failed);
   std::vector<Target> downloads;
@@ -94,7 +96,8 @@ void add_get(CLI::App& app, Context& context) {
   CLI::App* command = app.add_subcommand("get", "Downloads, verifies, exits when done");
   command->add_option("TARGET", o.targets, "Magnet link, info-hash or .torrent file")->required();
   command->add_option("-o,--output", o.folder, "Where to put it (default: here)")->type_name("DIR");
-  command->add_option("-s,--select", o.select, "Only these files (repeatable; !GLOB excludes; INDEX as --list shows it)")
+  command
+      ->add_option("-s,--select", o.select, "Only these files (repeatable; !GLOB excludes; INDEX as --list shows it)")
       ->type_name("GLOB|INDEX")
       ->allow_extra_args(false);
   CLI::Option* list = command->add_flag("--list", o.list, "Print indices, sizes and names, then exit");
@@ -102,7 +105,9 @@ void add_get(CLI::App& app, Context& context) {
   command->add_flag("--force", o.force, "Overwrite files that hold something else");
   command->add_flag("--no-dht", o.no_dht, "Only peers that are named (--peer, x.pe)");
   command->add_flag("--no-pex", o.no_pex, "Do not gossip about peers");
-  command->add_option("--max-peers", o.max_peers, "Connections for each torrent")->check(CLI::Range(1, 10'000))->type_name("N");
+  command->add_option("--max-peers", o.max_peers, "Connections for each torrent")
+      ->check(CLI::Range(1, 10'000))
+      ->type_name("N");
   // Flags take a value only after '=': they must not swallow the target that follows.
   auto metadata = std::make_shared<std::string>();
   command->add_flag("--metadata-only", *metadata, "Write the .torrent file only (=FILE: there)")->excludes(list);

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tools/cli/get_progress.hpp"
 
-#include <fmt/format.h>
-
 #include <algorithm>
-#include <nlohmann/json.hpp>
 #include <utility>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 #include "tools/cli/transfer_records.hpp"
 
@@ -32,7 +32,8 @@ void GetProgress::phases(const Shown& shown, const std::vector<PhaseChange>& cha
 
 void GetProgress::stall(const Shown& shown, std::string_view code, std::string_view detail, std::string_view hint) {
   if (json()) out_.record(stall_record(shown.info_hash, code, detail, hint));
-  if (!out_.json()) out_.note(fmt::format("{}: nothing moves: {}{}{}", shown.view.name, detail, hint.empty() ? "" : "; ", hint));
+  if (!out_.json())
+    out_.note(fmt::format("{}: nothing moves: {}{}{}", shown.view.name, detail, hint.empty() ? "" : "; ", hint));
 }
 
 void GetProgress::tick(std::span<const Shown> all, double now) {

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // The results of `get` that need no session: listings, .torrent files, the one exit code.
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <filesystem>
-#include <nlohmann/json.hpp>
 #include <system_error>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 #include "tools/cli/get_run.hpp"
 #include "tools/cli/save_file.hpp"

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tools/cli/get_run.hpp"
 
-#include <fmt/format.h>
-
 #include <algorithm>
-#include <nlohmann/json.hpp>
 #include <utility>
 #include <variant>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 #include "node/session.hpp"
 #include "tools/cli/get_progress.hpp"
@@ -197,7 +197,8 @@ void GetRun::on_metadata(Download& d, const node::session_event::Metadata& metad
   if (context_.out.json()) {
     context_.out.record(metadata_record(d.hash, *d.info));
   } else if (!d.target.info) {
-    context_.out.note(fmt::format("{}: {} in {}", d.name(), format_size(d.info->total_size()), count_of(file_count(*d.info), "file")));
+    context_.out.note(fmt::format("{}: {} in {}", d.name(), format_size(d.info->total_size()),
+                                  count_of(file_count(*d.info), "file")));
   }
   if (!options_.metadata_only) return;
   auto written = write_metadata(options_, *d.info, metadata.raw, d.target.uri);
@@ -300,8 +301,8 @@ void GetRun::print_done(Download& d) {
     context_.out.note(fmt::format("{}: all of {} is there, nothing had to be fetched", d.name(), size));
   } else {
     const double rate = static_cast<double>(done.downloaded) / std::max(done.stages.transfer, 0.001);
-    context_.out.note(fmt::format("{}: {} in {}, {} from the swarm at {}", d.name(), size, format_duration(done.seconds),
-                                  format_size(done.downloaded), format_rate(rate)));
+    context_.out.note(fmt::format("{}: {} in {}, {} from the swarm at {}", d.name(), size,
+                                  format_duration(done.seconds), format_size(done.downloaded), format_rate(rate)));
   }
   context_.out.line(d.result);
   context_.out.out().flush();
@@ -316,8 +317,8 @@ bool GetRun::tick() {
       stop_with(*d, {ExitCode::storage, d->name(), d->stall.detail,
                      "What was verified stays: mend that and run the same command again to resume"});
     }
-    if (d->stage == Stage::seeding &&
-        options_.seed->reached(d->status().uploaded, d->status().bytes_total, wire::from_seconds(now - *d->complete_at)))
+    if (d->stage == Stage::seeding && options_.seed->reached(d->status().uploaded, d->status().bytes_total,
+                                                             wire::from_seconds(now - *d->complete_at)))
       stop(*d);
     if (!d->failure && d->code == ExitCode::ok) shown.push_back(d->shown);
   }
@@ -370,7 +371,10 @@ Failure GetRun::timeout(const Download& d) const {
   const bool needed_dht = !options_.no_dht && d.status().seen == 0;
   const bool no_dht = needed_dht && !session_->dht_status().ever_answered();
   const bool reason = d.stall.reason != magnet::StallReason::none && !d.stall.detail.empty();
-  std::string cause = after + ": " + (reason ? d.stall.detail : no_dht ? "no DHT node has answered" : describe(d.shown.view));
+  std::string cause = after + ": " +
+                      (reason   ? d.stall.detail
+                       : no_dht ? "no DHT node has answered"
+                                : describe(d.shown.view));
   std::string next = reason && !d.stall.hint.empty() ? d.stall.hint : "run the same command again to resume";
   if (!next.empty() && next[0] >= 'a' && next[0] <= 'z') next[0] = static_cast<char>(next[0] - 'a' + 'A');
   return {no_dht ? ExitCode::network : ExitCode::timeout, d.name(), std::move(cause), std::move(next)};

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The running part of `get`: one session, several downloads, each from "not started" to an outcome. On the network thread
-// but for run() itself.
+// The running part of `get`: one session, several downloads, each from "not started" to an outcome. On the network
+// thread but for run() itself.
 #pragma once
 
 #include <cstddef>
@@ -44,6 +44,7 @@ void print_listing(Context& context, const wire::InfoHash& hash, const magnet::I
                                                                  wire::Bytes raw, const magnet::MagnetUri& source);
 
 /// Downloads; each target has an info-hash and no two the same. The outcome of each, in order.
-[[nodiscard]] std::vector<ExitCode> run_downloads(Context& context, const GetOptions& options, std::vector<Target> targets);
+[[nodiscard]] std::vector<ExitCode> run_downloads(Context& context, const GetOptions& options,
+                                                  std::vector<Target> targets);
 
 }  // namespace lodestone::tools

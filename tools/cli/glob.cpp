@@ -16,7 +16,8 @@ std::vector<std::int32_t> points_of(std::string_view text) {
   std::vector<std::int32_t> points;
   while (!text.empty()) {
     const magnet::Point point = magnet::first_point(text);
-    points.push_back(point.value >= 0 ? point.value : -static_cast<std::int32_t>(static_cast<unsigned char>(text[0])) - 1);
+    points.push_back(point.value >= 0 ? point.value
+                                      : -static_cast<std::int32_t>(static_cast<unsigned char>(text[0])) - 1);
     text.remove_prefix(point.length);
   }
   return points;
@@ -24,8 +25,8 @@ std::vector<std::int32_t> points_of(std::string_view text) {
 
 using Points = std::span<const std::int32_t>;
 
-/// "[...]" at the front of `pattern`: how long it is and whether it has `c`. nullopt: the bracket is never closed, so it
-/// is a bracket.
+/// "[...]" at the front of `pattern`: how long it is and whether it has `c`. nullopt: the bracket is never closed, so
+/// it is a bracket.
 struct Class {
   std::size_t length;
   bool matches;

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // `node`: a DHT node that runs until stopped, with an identity of its own that it keeps.
-#include <CLI/CLI.hpp>
-#include <fmt/format.h>
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <ostream>
 #include <utility>
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 #include "node/session.hpp"
 #include "tools/cli/commands.hpp"
@@ -26,13 +27,15 @@ void print_ready(Context& context, const node::DhtStatus& status) {
   if (context.out.json()) {
     nlohmann::ordered_json ids = nlohmann::ordered_json::array();
     for (const auto& one : status.nodes) {
-      ids.push_back({{"family", one.family == wire::Family::v4 ? 4 : 6}, {"id", one.id.hex()}, {"addr", one.local.text()}});
+      ids.push_back(
+          {{"family", one.family == wire::Family::v4 ? 4 : 6}, {"id", one.id.hex()}, {"addr", one.local.text()}});
     }
     context.out.record({{"type", "ready"}, {"ids", std::move(ids)}, {"table", status.table()}});
     return;
   }
   std::string where;
-  for (const auto& one : status.nodes) where += fmt::format("{}{} as {}", where.empty() ? "" : ", ", one.local.text(), one.id.hex());
+  for (const auto& one : status.nodes)
+    where += fmt::format("{}{} as {}", where.empty() ? "" : ", ", one.local.text(), one.id.hex());
   context.out.line("ready on " + where);
   context.out.out().flush();
 }
@@ -85,7 +88,8 @@ bool NodeRun::tick() {
   const double now = node::seconds_since_process_start();
   if (!warned_ && now >= kWarnAfter && !status.ever_answered() && !context_.global.no_bootstrap) {
     warned_ = true;
-    context_.out.warn("no DHT node has answered yet; check that a firewall lets UDP out, or name one with --bootstrap HOST:PORT");
+    context_.out.warn(
+        "no DHT node has answered yet; check that a firewall lets UDP out, or name one with --bootstrap HOST:PORT");
   }
   context_.out.status(status_line(status, now));
   if (context_.out.progress() == ProgressMode::line && !context_.out.json() && now >= next_line_) {

@@ -8,7 +8,8 @@
 
 namespace lodestone::tools {
 
-RunGuard::RunGuard(node::Runtime& runtime, Context& context, std::function<void(StopCause)> stop) : stop_(std::move(stop)) {
+RunGuard::RunGuard(node::Runtime& runtime, Context& context, std::function<void(StopCause)> stop)
+    : stop_(std::move(stop)) {
   runtime.on_signal([this, &context](int signal, int count) {
     const StopCause cause = signal == SIGINT ? StopCause::interrupt : StopCause::terminate;
     if (count > 1 || cause_) {

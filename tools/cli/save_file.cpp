@@ -25,8 +25,8 @@ int write_all(int file, wire::Bytes bytes) {
 
 std::error_code save_file(const std::string& path, wire::Bytes bytes) {
   std::error_code ignored;
-  const bool direct =
-      std::filesystem::exists(path, ignored) && !std::filesystem::is_regular_file(std::filesystem::symlink_status(path, ignored));
+  const bool direct = std::filesystem::exists(path, ignored) &&
+                      !std::filesystem::is_regular_file(std::filesystem::symlink_status(path, ignored));
   const std::string name = direct ? path : path + ".part" + std::to_string(::getpid());
   const int file = ::open(name.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | O_NOCTTY | (direct ? O_TRUNC : O_EXCL), 0666);
   if (file < 0) return {errno, std::generic_category()};

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Writes a user's file: it appears under its name only when it is complete; what is no regular file (a pipe, a device) is
-// written as it is.
+// Writes a user's file: it appears under its name only when it is complete; what is no regular file (a pipe, a device)
+// is written as it is.
 #pragma once
 
 #include <string>

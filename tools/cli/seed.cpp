@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // `seed PATH|FILE.torrent...`: announces and serves until stopped.
-#include <CLI/CLI.hpp>
 #include <algorithm>
-#include <fmt/format.h>
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <ostream>
 #include <utility>
 #include <variant>
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 #include "node/session.hpp"
 #include "tools/cli/commands.hpp"
@@ -48,7 +49,8 @@ struct Seeded {
 
 class SeedRun {
  public:
-  SeedRun(Context& context, const SeedOptions& options) : context_(context), options_(options), progress_(context.out) {}
+  SeedRun(Context& context, const SeedOptions& options)
+      : context_(context), options_(options), progress_(context.out) {}
   ExitCode run();
 
  private:
@@ -84,7 +86,8 @@ ExitCode SeedRun::run() {
     node::TorrentSpec spec = s->source.spec();
     spec.explicit_peers = context_.global.peers;
     spec.max_peers = options_.max_peers;
-    const auto added = session_->add_torrent(std::move(spec), [this, s = s.get()](const node::SessionEvent& e) { on_event(*s, e); });
+    const auto added =
+        session_->add_torrent(std::move(spec), [this, s = s.get()](const node::SessionEvent& e) { on_event(*s, e); });
     if (!added) {
       s->failure = failure_of(added.error());
       on_stopped(*s);
@@ -234,9 +237,13 @@ void add_seed(CLI::App& app, Context& context) {
   auto options = std::make_shared<SeedOptions>();
   CLI::App* command = app.add_subcommand("seed", "Announces and serves what you have");
   command->add_option("PATH", options->paths, "A file, a folder or a .torrent file")->required();
-  command->add_option("-o,--output", options->folder, "Where the content of a .torrent file lies (default: beside it, then here)")
+  command
+      ->add_option("-o,--output", options->folder,
+                   "Where the content of a .torrent file lies (default: beside it, then here)")
       ->type_name("DIR");
-  command->add_option("--max-peers", options->max_peers, "Connections for each torrent")->check(CLI::Range(1, 10'000))->type_name("N");
+  command->add_option("--max-peers", options->max_peers, "Connections for each torrent")
+      ->check(CLI::Range(1, 10'000))
+      ->type_name("N");
   on_run(*command, context, [options, &context] { return SeedRun(context, *options).run(); });
 }
 

@@ -14,8 +14,8 @@ namespace lodestone::tools {
 
 /// Whichever is reached first; without any of them: until stopped.
 struct SeedGoal {
-  std::optional<double> ratio;          // uploaded / size of what was wanted
-  std::optional<wire::Duration> time;   // since the download was complete
+  std::optional<double> ratio;         // uploaded / size of what was wanted
+  std::optional<wire::Duration> time;  // since the download was complete
   [[nodiscard]] bool endless() const { return !ratio && !time; }
   [[nodiscard]] bool reached(std::uint64_t uploaded, std::uint64_t size, wire::Duration since_complete) const;
   friend bool operator==(const SeedGoal&, const SeedGoal&) = default;

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tools/cli/seed_source.hpp"
 
-#include <fmt/format.h>
-
 #include <filesystem>
 #include <utility>
+
+#include <fmt/format.h>
 
 #include "magnet/create.hpp"
 #include "tools/cli/source_tree.hpp"
@@ -38,7 +38,8 @@ std::expected<SeedSource, Failure> source_of(const std::string& given, const mag
   return source;
 }
 
-std::expected<SeedSource, Failure> from_torrent_file(const std::string& path, const std::string& folder, Context& context) {
+std::expected<SeedSource, Failure> from_torrent_file(const std::string& path, const std::string& folder,
+                                                     Context& context) {
   const auto target = read_torrent(path, context);
   if (!target) return std::unexpected(target.error());
   auto source = source_of(path, *target->torrent);
@@ -75,7 +76,8 @@ std::expected<SeedSource, Failure> from_path(const std::string& path, Context& c
   const auto bytes = magnet::encode_torrent(*spec);
   if (!bytes) return std::unexpected(Failure{ExitCode::storage, path, bytes.error(), ""});
   const auto torrent = magnet::parse_torrent(*bytes);
-  if (!torrent) return std::unexpected(Failure{ExitCode::error, path, "cannot be read back: " + torrent.error().message, ""});
+  if (!torrent)
+    return std::unexpected(Failure{ExitCode::error, path, "cannot be read back: " + torrent.error().message, ""});
   auto source = source_of(path, *torrent);
   if (source) source->folder = tree->parent.string();
   return source;
@@ -94,8 +96,8 @@ node::TorrentSpec SeedSource::spec() const {
   return spec;
 }
 
-std::expected<SeedSource, Failure> read_seed_source(const std::string& path, const std::string& folder, Context& context,
-                                                    const std::function<bool()>& keep_going) {
+std::expected<SeedSource, Failure> read_seed_source(const std::string& path, const std::string& folder,
+                                                    Context& context, const std::function<bool()>& keep_going) {
   return is_torrent_file(path) ? from_torrent_file(path, folder, context) : from_path(path, context, keep_going);
 }
 

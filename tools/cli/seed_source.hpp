@@ -26,11 +26,13 @@ struct SeedSource {
   [[nodiscard]] node::TorrentSpec spec() const;
 };
 
-/// `folder`: of -o, where a .torrent's content is looked for; empty: beside the .torrent file, then here. Hashing stops when
-/// `keep_going` says so, with a failure of code `interrupted`. Failures: usage for what does not exist, bad_input, error
+/// `folder`: of -o, where a .torrent's content is looked for; empty: beside the .torrent file, then here. Hashing stops
+/// when `keep_going` says so, with a failure of code `interrupted`. Failures: usage for what does not exist, bad_input,
+/// error
 /// (`unsupported`), storage when a file of the content is missing or has another size: nothing is created or fetched.
 [[nodiscard]] std::expected<SeedSource, Failure> read_seed_source(const std::string& path, const std::string& folder,
-                                                                  Context& context, const std::function<bool()>& keep_going);
+                                                                  Context& context,
+                                                                  const std::function<bool()>& keep_going);
 
 /// nullopt: every file of it is below the folder, with its size.
 [[nodiscard]] std::optional<Failure> missing_content(const magnet::Info& info, const std::string& folder);

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tools/cli/selection.hpp"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <charconv>
 #include <cstdint>
 #include <optional>
+
+#include <fmt/format.h>
 
 #include "tools/cli/glob.hpp"
 
@@ -43,7 +43,8 @@ std::expected<void, std::string> for_each_meant(std::string_view pattern, const 
 std::vector<bool> from_ranges(const magnet::Info& info, std::span<const magnet::IndexRange> ranges) {
   std::vector<bool> files(info.files.size(), ranges.empty());
   for (const magnet::IndexRange& range : ranges)
-    for (std::uint64_t i = range.first; i < files.size() && i <= range.last; ++i) files[static_cast<std::size_t>(i)] = true;
+    for (std::uint64_t i = range.first; i < files.size() && i <= range.last; ++i)
+      files[static_cast<std::size_t>(i)] = true;
   return files;
 }
 

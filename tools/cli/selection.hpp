@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Which files of a torrent `get` shall fetch: --select GLOB|INDEX (repeatable, `!` excludes), else the magnet's `so`
 // (BEP 53), else all. Pure.
-// A pattern is looked for in the path with and without the torrent's own folder (glob.hpp). Digits alone are an index as
+// A pattern is looked for in the path with and without the torrent's own folder (glob.hpp). Digits alone are an index
+// as
 // --list shows it: counted from 0 over all files, as `so` counts. Excluding wins, wherever it stands.
 #pragma once
 

@@ -15,10 +15,10 @@ std::expected<std::vector<node::ListenAddress>, Failure> listen_addresses(const 
     if (wanted) addresses.push_back({given.address, given.port});
   }
   if (addresses.empty() && !options.listen.empty()) {
-    return std::unexpected(Failure{ExitCode::usage, "--listen " + options.listen.front().address.text(),
-                                   std::string("not an address of the family that ") + (options.v4_only ? "-4" : "-6") +
-                                       " leaves",
-                                   "Leave one of the two out"});
+    return std::unexpected(
+        Failure{ExitCode::usage, "--listen " + options.listen.front().address.text(),
+                std::string("not an address of the family that ") + (options.v4_only ? "-4" : "-6") + " leaves",
+                "Leave one of the two out"});
   }
   return addresses;
 }
@@ -72,8 +72,7 @@ Failure failure_of(const node::StartError& error) {
       return {ExitCode::network, error.subject, error.cause, "Check the network, or choose an address with --listen"};
     case Kind::state_dir:
       return {ExitCode::storage, error.subject, error.cause, "Choose another folder with --state-dir"};
-    case Kind::conflict:
-      return {ExitCode::conflict, error.subject, error.cause, "Wait for that process or stop it"};
+    case Kind::conflict: return {ExitCode::conflict, error.subject, error.cause, "Wait for that process or stop it"};
     case Kind::storage: return {ExitCode::storage, error.subject, error.cause, ""};
     case Kind::unsupported: return {ExitCode::error, error.subject, "unsupported: " + error.cause, ""};
   }
@@ -82,7 +81,8 @@ Failure failure_of(const node::StartError& error) {
 
 Failure failure_of(const node::session_event::Failed& failed, const std::string& name) {
   if (!failed.bad_metadata.empty())
-    return {ExitCode::bad_input, name, "its metadata is no use: " + failed.bad_metadata, "Ask whoever made this torrent"};
+    return {ExitCode::bad_input, name, "its metadata is no use: " + failed.bad_metadata,
+            "Ask whoever made this torrent"};
   using Kind = storage::Trouble::Kind;
   const storage::Trouble& trouble = failed.trouble;
   const std::string& subject = trouble.path.empty() ? name : trouble.path;
@@ -96,7 +96,8 @@ Failure failure_of(const node::session_event::Failed& failed, const std::string&
       return {ExitCode::storage, subject, or_else("the disk is full"),
               "What was verified stays: free some space and run the same command again"};
     case Kind::permission:
-      return {ExitCode::storage, subject, or_else("permission denied"), "Make it writable, or choose another folder with -o"};
+      return {ExitCode::storage, subject, or_else("permission denied"),
+              "Make it writable, or choose another folder with -o"};
     case Kind::read_only:
       return {ExitCode::storage, subject, or_else("the file system is read-only"), "Choose another folder with -o"};
     case Kind::unsafe_path:

@@ -16,13 +16,14 @@ namespace lodestone::tools {
 enum class SessionRole : std::uint8_t { get, seed, node, testnet, dht };
 
 /// Fails (usage) when -4 or -6 leaves no address of --listen.
-[[nodiscard]] std::expected<node::SessionConfig, Failure> session_config(const GlobalOptions& options, SessionRole role);
+[[nodiscard]] std::expected<node::SessionConfig, Failure> session_config(const GlobalOptions& options,
+                                                                         SessionRole role);
 
 /// "0.0.0.0:6881: taken" and its like, with the exit code of cli.md's table and a next step.
 [[nodiscard]] Failure failure_of(const node::StartError& error);
 
-/// Why a torrent cannot go on: the disk's trouble, or an info dict that is no use. `name` is the torrent's, for the case
-/// that no path is known.
+/// Why a torrent cannot go on: the disk's trouble, or an info dict that is no use. `name` is the torrent's, for the
+/// case that no path is known.
 [[nodiscard]] Failure failure_of(const node::session_event::Failed& failed, const std::string& name);
 
 /// The program's log goes where --log-level, -q and -v say.

@@ -1,16 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
-// `testnet`: a private network in one process, for trying things out: one runtime, a session per node, each on an address
-// of its own, all joining through the first; and one session that seeds.
-#include <CLI/CLI.hpp>
+// `testnet`: a private network in one process, for trying things out: one runtime, a session per node, each on an
+// address of its own, all joining through the first; and one session that seeds.
 #include <algorithm>
-#include <fmt/format.h>
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <ostream>
 #include <utility>
 #include <variant>
 
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
 #include "node/session.hpp"
+#include "tools/cli/address_range.hpp"
 #include "tools/cli/commands.hpp"
 #include "tools/cli/context.hpp"
 #include "tools/cli/run_guard.hpp"
@@ -18,14 +20,13 @@
 #include "tools/cli/session_options.hpp"
 #include "tools/cli/shell.hpp"
 #include "tools/cli/signal_watch.hpp"
-#include "tools/cli/address_range.hpp"
 #include "tools/cli/transfer_text.hpp"
 
 namespace lodestone::tools {
 namespace {
 
 constexpr wire::Duration kTick = std::chrono::milliseconds(50);
-constexpr double kJoinPatience = 10;    // seconds, then the network is taken as it is
+constexpr double kJoinPatience = 10;  // seconds, then the network is taken as it is
 constexpr double kAnnouncePatience = 60;
 constexpr std::size_t kEnoughContacts = 4;
 
@@ -150,7 +151,8 @@ bool TestnetRun::tick() {
       step_ = Step::ready;
       print_ready();
     } else if (now - step_since_ > kAnnouncePatience) {
-      fail({ExitCode::timeout, options_.seed, "no node of the testnet has stored the announce", "Try it with more --nodes"});
+      fail({ExitCode::timeout, options_.seed, "no node of the testnet has stored the announce",
+            "Try it with more --nodes"});
     }
   }
   return step_ < Step::ready;
@@ -185,7 +187,8 @@ void TestnetRun::print_ready() {
   if (source_) context_.out.line(magnet);
   context_.out.line(command);
   context_.out.out().flush();
-  context_.out.note(fmt::format("{} on {} and up; the network ends with Ctrl-C", count_of(options_.nodes, "node"), nodes_.front()));
+  context_.out.note(
+      fmt::format("{} on {} and up; the network ends with Ctrl-C", count_of(options_.nodes, "node"), nodes_.front()));
 }
 
 void TestnetRun::fail(Failure failure) {
@@ -212,14 +215,15 @@ void add_testnet(CLI::App& app, Context& context) {
   CLI::App* command = app.add_subcommand("testnet", "A private network on this machine, for trying things out");
   command->add_option("--nodes", options->nodes, "How many (default 16)")->check(CLI::Range(1, 1'000))->type_name("N");
   command->add_option("--seed", options->seed, "Something that it shall offer")->type_name("PATH");
-  command->add_option_function<std::string>(
-             "--base-addr",
-             [options](const std::string& text) {
-               const auto address = parse_address(text);
-               if (!address) throw CLI::ValidationError("--base-addr", address.error());
-               options->base = *address;
-             },
-             "First of the addresses (default 127.77.0.1)")
+  command
+      ->add_option_function<std::string>(
+          "--base-addr",
+          [options](const std::string& text) {
+            const auto address = parse_address(text);
+            if (!address) throw CLI::ValidationError("--base-addr", address.error());
+            options->base = *address;
+          },
+          "First of the addresses (default 127.77.0.1)")
       ->type_name("A");
   on_run(*command, context, [options, &context] { return TestnetRun(context, *options).run(); });
 }

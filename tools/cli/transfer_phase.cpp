@@ -61,7 +61,8 @@ void PhaseTracker::update(const TransferFacts& facts, std::vector<PhaseChange>& 
   // A torrent file's metadata is there before anybody was looked for: then only `open` and what follows are its phases.
   const node::TorrentTimes& times = facts.times;
   const bool by_magnet = !times.metadata || (times.first_peer && *times.first_peer <= *times.metadata);
-  int next = current_ ? static_cast<int>(*current_) + 1 : static_cast<int>(by_magnet ? TransferPhase::dht : TransferPhase::open);
+  int next = current_ ? static_cast<int>(*current_) + 1
+                      : static_cast<int>(by_magnet ? TransferPhase::dht : TransferPhase::open);
   for (; next < static_cast<int>(target); ++next) {
     const auto phase = static_cast<TransferPhase>(next);
     if (phase == TransferPhase::dht) {
@@ -79,7 +80,8 @@ void PhaseTracker::enter(TransferPhase phase, const TransferFacts& facts, std::v
   append(phase, facts.now, facts, out);
 }
 
-void PhaseTracker::append(TransferPhase phase, double elapsed, const TransferFacts& facts, std::vector<PhaseChange>& out) {
+void PhaseTracker::append(TransferPhase phase, double elapsed, const TransferFacts& facts,
+                          std::vector<PhaseChange>& out) {
   current_ = phase;
   out.push_back({phase, elapsed, facts.dht_nodes, facts.asked, facts.status.seen});
 }

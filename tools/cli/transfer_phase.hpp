@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a download is busy with, as a person is told: dht, lookup, metadata, open, download, seed, done. Follows from facts
-// that are polled, so that short phases are noticed late; they are reported all the same, with the time they began. Pure.
-// Invariant: phases only go forward.
+// What a download is busy with, as a person is told: dht, lookup, metadata, open, download, seed, done. Follows from
+// facts that are polled, so that short phases are noticed late; they are reported all the same, with the time they
+// began. Pure. Invariant: phases only go forward.
 #pragma once
 
 #include <cstddef>

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+
 #include <nlohmann/json.hpp>
 
 namespace lodestone::tools {
@@ -49,12 +50,8 @@ ordered_json metadata_record(const wire::InfoHash& hash, const magnet::Info& inf
     if (file.pad) entry["pad"] = true;
     files.push_back(std::move(entry));
   }
-  return {{"type", "metadata"},
-          {"info_hash", hash.hex()},
-          {"name", info.name},
-          {"size", info.total_size()},
-          {"piece_length", info.piece_length},
-          {"files", std::move(files)}};
+  return {{"type", "metadata"},        {"info_hash", hash.hex()},           {"name", info.name},
+          {"size", info.total_size()}, {"piece_length", info.piece_length}, {"files", std::move(files)}};
 }
 
 ordered_json progress_record(const wire::InfoHash& hash, const magnet::TorrentStatus& status) {
@@ -71,7 +68,8 @@ ordered_json progress_record(const wire::InfoHash& hash, const magnet::TorrentSt
           {"eta", eta ? ordered_json(rounded(*eta)) : ordered_json(nullptr)}};
 }
 
-ordered_json stall_record(const wire::InfoHash& hash, std::string_view code, std::string_view detail, std::string_view hint) {
+ordered_json stall_record(const wire::InfoHash& hash, std::string_view code, std::string_view detail,
+                          std::string_view hint) {
   return {{"type", "stall"}, {"info_hash", hash.hex()}, {"reason", code}, {"detail", detail}, {"hint", hint}};
 }
 

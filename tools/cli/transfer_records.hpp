@@ -4,10 +4,11 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
 #include <string_view>
+
+#include <nlohmann/json_fwd.hpp>
 
 #include "magnet/metainfo.hpp"
 #include "magnet/swarm/torrent.hpp"
@@ -39,10 +40,11 @@ struct DoneFacts {
 [[nodiscard]] nlohmann::ordered_json phase_record(const wire::InfoHash& hash, const PhaseChange& change);
 [[nodiscard]] nlohmann::ordered_json metadata_record(const wire::InfoHash& hash, const magnet::Info& info);
 [[nodiscard]] nlohmann::ordered_json progress_record(const wire::InfoHash& hash, const magnet::TorrentStatus& status);
-[[nodiscard]] nlohmann::ordered_json stall_record(const wire::InfoHash& hash, std::string_view code, std::string_view detail,
-                                                  std::string_view hint);
+[[nodiscard]] nlohmann::ordered_json stall_record(const wire::InfoHash& hash, std::string_view code,
+                                                  std::string_view detail, std::string_view hint);
 [[nodiscard]] nlohmann::ordered_json done_record(const wire::InfoHash& hash, const DoneFacts& facts);
-[[nodiscard]] nlohmann::ordered_json seeding_record(const wire::InfoHash& hash, std::string_view magnet, std::uint32_t announced);
+[[nodiscard]] nlohmann::ordered_json seeding_record(const wire::InfoHash& hash, std::string_view magnet,
+                                                    std::uint32_t announced);
 
 /// Seconds to the end at the present rate; nullopt: nothing moves.
 [[nodiscard]] std::optional<double> eta_seconds(const magnet::TorrentStatus& status);

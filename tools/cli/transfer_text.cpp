@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tools/cli/transfer_text.hpp"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <cstdint>
+
+#include <fmt/format.h>
 
 #include "magnet/text.hpp"
 #include "tools/cli/transfer_records.hpp"
@@ -42,7 +42,8 @@ std::string describe_download(const magnet::TorrentStatus& status) {
   if (status.connected == 0 && status.bytes_done < status.bytes_total) {
     return amount + (status.seen == 0 ? ", looking for peers" : ", connecting to " + count_of(status.seen, "peer"));
   }
-  return fmt::format("{}, {}, {}{}", amount, format_rate(status.rate_down), count_of(status.connected, "peer"), left(status));
+  return fmt::format("{}, {}, {}{}", amount, format_rate(status.rate_down), count_of(status.connected, "peer"),
+                     left(status));
 }
 
 std::string describe_seed(const magnet::TorrentStatus& status) {
@@ -63,12 +64,15 @@ std::string bar_of(std::uint64_t done, std::uint64_t total) {
   return "[" + std::string(filled, '#') + std::string(kBarCells - filled, '.') + "] ";
 }
 
-bool is_loading(const TransferView& view) { return view.phase == TransferPhase::download || view.phase == TransferPhase::open; }
+bool is_loading(const TransferView& view) {
+  return view.phase == TransferPhase::download || view.phase == TransferPhase::open;
+}
 
 std::string bar_for_one(const TransferView& view, bool wide) {
   const magnet::TorrentStatus& status = view.facts.status;
   const bool bar = wide && is_loading(view) && status.bytes_total > 0;
-  return fmt::format("{}: {}{}", short_name(view.name), bar ? bar_of(status.bytes_done, status.bytes_total) : "", describe(view));
+  return fmt::format("{}: {}{}", short_name(view.name), bar ? bar_of(status.bytes_done, status.bytes_total) : "",
+                     describe(view));
 }
 
 std::string bar_for_many(std::span<const TransferView> views, bool wide) {
@@ -90,7 +94,9 @@ std::string bar_for_many(std::span<const TransferView> views, bool wide) {
 
 }  // namespace
 
-std::string count_of(std::size_t n, std::string_view noun) { return fmt::format("{} {}{}", n, noun, n == 1 ? "" : "s"); }
+std::string count_of(std::size_t n, std::string_view noun) {
+  return fmt::format("{} {}{}", n, noun, n == 1 ? "" : "s");
+}
 
 std::string describe(const TransferView& view) {
   const magnet::TorrentStatus& status = view.facts.status;
@@ -102,9 +108,10 @@ std::string describe(const TransferView& view) {
                          count_of(view.facts.dht_nodes, "node"));
     case TransferPhase::metadata: return describe_metadata(status);
     case TransferPhase::open:
-      return status.bytes_done == 0 ? "looking at the files on disk"
-                                    : fmt::format("checking the files on disk, {}% of {} are there",
-                                                  percent(status.bytes_done, status.bytes_total), format_size(status.bytes_total));
+      return status.bytes_done == 0
+                 ? "looking at the files on disk"
+                 : fmt::format("checking the files on disk, {}% of {} are there",
+                               percent(status.bytes_done, status.bytes_total), format_size(status.bytes_total));
     case TransferPhase::download: return describe_download(status);
     case TransferPhase::seed: return describe_seed(status);
     case TransferPhase::done: return "done";

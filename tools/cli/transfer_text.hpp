@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A transfer in words and as a bar, for people. Pure; names in it are strangers' and must pass Output, which cleans them.
+// A transfer in words and as a bar, for people. Pure; names in it are strangers' and must pass Output, which cleans
+// them.
 #pragma once
 
 #include <optional>
