@@ -32,7 +32,7 @@ struct Bench {
   GetProgress::Shown shown;
 };
 
-TEST_CASE("--json has a progress record a second, nothing else") {
+TEST_CASE("Option --json has a progress record a second, nothing else") {
   Bench b({.json = true});
   b.tick(0, 9.95);
   CHECK(b.lines(b.out) == 10);
@@ -41,7 +41,7 @@ TEST_CASE("--json has a progress record a second, nothing else") {
   for (std::string line; std::getline(lines, line);) CHECK(nlohmann::json::parse(line)["type"] == "progress");
 }
 
-TEST_CASE("--progress none leaves stalls") {
+TEST_CASE("Option --progress none leaves stalls") {
   Bench b({.json = true, .progress = ProgressMode::none});
   b.tick(0, 5);
   b.progress.phases(b.shown, {{TransferPhase::dht, 0, 0, 0, 0}});
@@ -71,7 +71,7 @@ TEST_CASE("on a terminal the bar is drawn each time, and a stall is said above i
   CHECK(b.err.str().ends_with("\r\x1b[Kx: nothing moves: nobody is there; wait\n"));
 }
 
-TEST_CASE("-q is quiet") {
+TEST_CASE("Option -q is quiet") {
   Bench b({.quiet = true});
   b.tick(0, 35);
   b.progress.phases(b.shown, {{TransferPhase::download, 0, 0, 0, 0}});

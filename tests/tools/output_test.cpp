@@ -80,7 +80,7 @@ TEST_CASE("how progress is shown") {
   CHECK(b.output.progress() == ProgressMode::none);
 }
 
-TEST_CASE("-q keeps errors and results") {
+TEST_CASE("Option -q keeps errors and results") {
   Bench b;
   b.output.set_rules({.quiet = true});
   b.output.note("hint");

@@ -31,7 +31,7 @@ TEST_CASE("global options reach the session") {
   CHECK_FALSE(session_config(g, SessionRole::get)->use_builtin_routers);
 }
 
-TEST_CASE("-4 and -6 take the other family's addresses away, and may leave none") {
+TEST_CASE("Options -4 and -6 take the other family's addresses away, and may leave none") {
   GlobalOptions g;
   g.listen = {{kV4, std::nullopt}, {kV6, std::nullopt}};
   g.v6_only = true;
