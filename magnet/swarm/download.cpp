@@ -184,6 +184,7 @@ void Download::release(Peer& peer, const std::vector<wire::BlockRef>& refs) {
 
 void Download::on_choke(wire::Instant now, PeerTable& peers, Peer& peer, Actions& out) {
   peer.chokes_us = true;
+  picker_.forget(peer.link.slot);
   if (peer.fast) return;  // rejects follow (BEP 6)
   released_.clear();
   peer.window.clear(released_);

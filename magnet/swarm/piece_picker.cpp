@@ -340,6 +340,11 @@ void PiecePicker::release(wire::BlockRef ref, std::uint32_t asker) {
   std::uint8_t& s = o.state[ref.block];
   if ((s & kReceived) != 0 || (s & kCount) == 0) return;
   if (o.first_asker[ref.block] == asker) o.first_asker[ref.block] = kNobody;
+  // An owner that does not deliver must not keep the piece from the others.
+  if (o.owner == asker) {
+    o.exclusive = false;
+    o.owner = kNobody;
+  }
   --s;
   if ((s & kCount) == 0) free_block(slot, ref.block);
 }

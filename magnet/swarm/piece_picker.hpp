@@ -92,9 +92,9 @@ class PiecePicker {
   /// So many received blocks went to the scratch file and need no memory any more.
   void spilled(std::uint32_t blocks);
   /// Its hash was wrong: all its blocks are free again. `exclusive`: from now on one peer at a time is asked for it, so
-  /// that a bad copy has one author (W3).
+  /// that a bad copy has one author (W3) - until that one fails to deliver a block.
   void corrupt(wire::PieceIndex piece, bool exclusive);
-  /// That peer is gone: an exclusive piece of its may be asked of the next.
+  /// That peer is gone or chokes us: an exclusive piece of its may be asked of the next.
   void forget(std::uint32_t asker);
   /// An open piece that nobody has any more while its blocks keep others from being asked for.
   [[nodiscard]] std::optional<wire::PieceIndex> hopeless() const;

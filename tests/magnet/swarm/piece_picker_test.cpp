@@ -236,9 +236,9 @@ TEST_CASE("W3 a corrupt piece is free again, and exclusive to one peer at a time
   CHECK(again.size() == 2);
   b->memory[3] = 0;
   CHECK(b->pick(2, only, 3).empty());
-  for (const auto& ref : again) b->picker.release(ref, 2);
-  b->picker.forget(2);
-  CHECK(b->pick(kBlocks, only, 3).size() == kBlocks);
+  SECTION("its owner goes: the next one may take all") { b->picker.forget(2); }
+  SECTION("its owner does not deliver: it is like any other piece") { b->picker.release(again[0], 2); }
+  CHECK(b->pick(kBlocks, only, 3).size() >= 2);
 }
 
 TEST_CASE("D4 asked, received and storing blocks never exceed the limit, and some piece can always be finished") {

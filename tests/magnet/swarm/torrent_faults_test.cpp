@@ -46,7 +46,7 @@ TEST_CASE("W3 a bad piece from a single source bans it") {
   auto& honest = net.add_seed(sample);
   net.introduce(get, honest);
   REQUIRE(net.run_until([&] { return get.finished; }, 60s));
-  CHECK(get.single() == sample.stream);
+  CHECK((get.single() == sample.stream));
 }
 
 TEST_CASE("W3 a liar among honest peers is found out, nobody else is banned, and the file is right") {
@@ -60,7 +60,7 @@ TEST_CASE("W3 a liar among honest peers is found out, nobody else is banned, and
   auto& get = net.add(sample);
   for (auto* peer : {&liar, &honest, &honest_too}) net.introduce(get, *peer);
   REQUIRE(net.run_until([&] { return get.finished; }, 2min));
-  CHECK(get.single() == sample.stream);
+  CHECK((get.single() == sample.stream));
   CHECK(std::count(get.closes.begin(), get.closes.end(), CloseReason::banned) == 1);
   CHECK_FALSE(get.torrent.wants_link(liar.endpoint));
   CHECK(get.torrent.peers(net.now).size() == 2);
@@ -76,7 +76,7 @@ TEST_CASE("W3 a liar in a torrent of long pieces is found out by the digests of 
   auto& get = net.add(sample);
   for (auto* peer : {&liar, &honest}) net.introduce(get, *peer);
   REQUIRE(net.run_until([&] { return get.finished; }, 5min));
-  CHECK(get.single() == sample.stream);
+  CHECK((get.single() == sample.stream));
   CHECK(asked_to_close(get, CloseReason::banned));
   CHECK_FALSE(get.torrent.peers(net.now).empty());
 }
@@ -94,7 +94,7 @@ TEST_CASE("a liar about the metadata's size neither stops the fetch nor gets mem
   CHECK(get.status().metadata_done < (1u << 20));
   net.introduce(get, honest);
   REQUIRE(net.run_until([&] { return get.finished; }, 60s));
-  CHECK(get.single() == sample.stream);
+  CHECK((get.single() == sample.stream));
 }
 
 TEST_CASE("a peer that vanishes in the middle of a piece costs nothing but time") {
@@ -111,7 +111,7 @@ TEST_CASE("a peer that vanishes in the middle of a piece costs nothing but time"
   SECTION("the link breaks") { net.kill(first); }
   SECTION("it falls silent: W5 after 20 s it is snubbed and others are asked") { net.mute(first); }
   REQUIRE(net.run_until([&] { return get.finished; }, 40s));
-  CHECK(get.single() == sample.stream);
+  CHECK((get.single() == sample.stream));
   CHECK(get.status().downloaded <= 4'000'000 + 4 * wire::kBlockSize);
 }
 
@@ -148,7 +148,7 @@ TEST_CASE("a slow peer does not hold the end up: its last blocks are duplicated 
   CHECK(get.cancels > 0);
   CHECK(get.cancels <= RequestWindow::kFloor);
   CHECK(get.status().wasted <= RequestWindow::kFloor * wire::kBlockSize);
-  CHECK(get.single() == sample.stream);
+  CHECK((get.single() == sample.stream));
 }
 
 TEST_CASE("slow peers cannot eat the budget of a fast one") {
@@ -167,7 +167,7 @@ TEST_CASE("slow peers cannot eat the budget of a fast one") {
   REQUIRE(net.run_until([&] { return get.finished; }, 2min));
   // Six seconds if it were alone.
   CHECK(wire::to_seconds(*get.finished_at - wire::Instant(1h)) < 20 + 10);
-  CHECK(get.single() == sample.stream);
+  CHECK((get.single() == sample.stream));
 }
 
 TEST_CASE("W4 blocks nobody asked for are waste, not data") {
@@ -221,7 +221,7 @@ TEST_CASE("D2 a full disk pauses the torrent with the reason, retries, and loses
 
   spec.faults->heal();
   REQUIRE(net.run_until([&] { return get.finished; }, 30s));
-  CHECK(get.single() == sample.stream);
+  CHECK((get.single() == sample.stream));
   CHECK(get.status().downloaded == 4'000'000);
 }
 
@@ -240,7 +240,7 @@ TEST_CASE("D2 a full disk under long pieces: spilled blocks wait, too") {
   CHECK(get.status().stall == StallReason::disk);
   spec.faults->heal();
   REQUIRE(net.run_until([&] { return get.finished; }, 60s));
-  CHECK(get.single() == sample.stream);
+  CHECK((get.single() == sample.stream));
 }
 
 TEST_CASE("D3 existing files without state are hashed, and what matches is kept") {
@@ -260,7 +260,7 @@ TEST_CASE("D3 existing files without state are hashed, and what matches is kept"
   net.introduce(get, seed);
   REQUIRE(net.run_until([&] { return get.finished; }, 30s));
   CHECK(get.status().downloaded == 64 << 10);
-  CHECK(get.single() == sample.stream);
+  CHECK((get.single() == sample.stream));
 }
 
 TEST_CASE("D3 foreign content is not overwritten: Failed with a conflict") {
@@ -279,7 +279,7 @@ TEST_CASE("D3 foreign content is not overwritten: Failed with a conflict") {
     CHECK(get.failed->trouble.path.find("sample") != std::string::npos);
     net.run_for(30s);
     CHECK(get.status().downloaded == 0);
-    CHECK(get.single() == foreign);
+    CHECK((get.single() == foreign));
     CHECK_FALSE(get.finished);
   }
   SECTION("forced") {
@@ -287,7 +287,7 @@ TEST_CASE("D3 foreign content is not overwritten: Failed with a conflict") {
     auto& get = net.add(sample, spec);
     net.introduce(get, seed);
     REQUIRE(net.run_until([&] { return get.finished; }, 30s));
-    CHECK(get.single() == sample.stream);
+    CHECK((get.single() == sample.stream));
   }
 }
 

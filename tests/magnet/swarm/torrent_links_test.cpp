@@ -62,7 +62,7 @@ TEST_CASE("W9 both ends dial each other: one link stays") {
   REQUIRE(net.run_until([&] { return b.finished; }, 60s));
   CHECK(net.live_links(a) == 1);
   CHECK(net.live_links(b) == 1);
-  CHECK(b.single() == sample.stream);
+  CHECK((b.single() == sample.stream));
 }
 
 TEST_CASE("W9 a seed that was lost is dialled again soon") {
@@ -210,7 +210,7 @@ TEST_CASE("W12 what a peer asks beyond our reqq is rejected, and everything aske
   net.introduce(get, seed);
   REQUIRE(net.run_until([&] { return get.finished; }, 5min));
   CHECK(get.rejects > 0);
-  CHECK(get.single() == sample.stream);
+  CHECK((get.single() == sample.stream));
 }
 
 TEST_CASE("each stall has its reason") {

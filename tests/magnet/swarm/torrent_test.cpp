@@ -29,7 +29,7 @@ TEST_CASE("a magnet becomes a file: metadata and data from one seed") {
   CHECK(get.wants == 1);
   net.introduce(get, seed);
   REQUIRE(net.run_until([&] { return get.finished; }, 60s));
-  CHECK(get.single() == sample.stream);
+  CHECK((get.single() == sample.stream));
   const TorrentStatus s = get.status();
   CHECK(s.phase == Phase::seeding);
   CHECK(s.bytes_done == 3'000'000);
@@ -50,7 +50,7 @@ TEST_CASE("three seeds share the work") {
   auto& get = net.add(sample);
   for (auto* s : seeds) net.introduce(get, *s);
   REQUIRE(net.run_until([&] { return get.finished; }, 60s));
-  CHECK(get.single() == sample.stream);
+  CHECK((get.single() == sample.stream));
   for (auto* s : seeds) CHECK(s->status().uploaded > 3'000'000);
   CHECK(get.status().wasted < 200'000);
   // 12 MB over three links of 2 MB/s, a second and a half for everything else.
@@ -75,7 +75,7 @@ TEST_CASE("a swarm of leechers lives on one slow seed") {
       net.run_until([&] { return std::all_of(all.begin(), all.end(), [](auto* n) { return n->finished; }); }, 5min));
   std::uint64_t among_themselves = 0;
   for (auto* node : all) {
-    CHECK(node->single() == sample.stream);
+    CHECK((node->single() == sample.stream));
     among_themselves += node->status().uploaded;
   }
   CHECK(among_themselves > 4'000'000);
@@ -144,7 +144,7 @@ TEST_CASE("pieces longer than memory allows go through the scratch file") {
   auto& get = net.add(sample);
   net.introduce(get, seed);
   REQUIRE(net.run_until([&] { return get.finished; }, 60s));
-  CHECK(get.single() == sample.stream);
+  CHECK((get.single() == sample.stream));
   CHECK(get.status().downloaded == 21'000'000);
 }
 
@@ -165,7 +165,7 @@ TEST_CASE("D4 a killed download of long pieces goes on from its scratch file") {
   auto& second = net.add(sample, spec);
   net.introduce(second, seed);
   REQUIRE(net.run_until([&] { return second.finished; }, 60s));
-  CHECK(second.single() == sample.stream);
+  CHECK((second.single() == sample.stream));
   CHECK(second.status().downloaded + before < 21'000'000 + 3'000'000);
 }
 
@@ -190,7 +190,7 @@ TEST_CASE("running again resumes: stored pieces are not fetched again") {
   CHECK(second.status().bytes_done == done);
   net.introduce(second, seed);
   REQUIRE(net.run_until([&] { return second.finished; }, 60s));
-  CHECK(second.single() == sample.stream);
+  CHECK((second.single() == sample.stream));
   CHECK(second.status().downloaded == 8'000'000 - done);
 }
 
@@ -247,7 +247,7 @@ TEST_CASE("M4 who got the metadata by magnet serves it to others, byte for byte"
   net.run_for(1s);
   net.introduce(middle, seed);
   REQUIRE(net.run_until([&] { return last.finished; }, 60s));
-  CHECK(last.single() == sample.stream);
+  CHECK((last.single() == sample.stream));
   CHECK(last.torrent.extensions().metadata_size == sample.torrent.raw_info.size());
 }
 
