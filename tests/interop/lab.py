@@ -320,7 +320,7 @@ class Lab:
                 handle.force_dht_announce()
                 stranger.dht_get_peers(lt.sha1_hash(bytes.fromhex(content.info_hash)))
             for alert in stranger.pop_alerts():
-                if isinstance(alert, lt.dht_get_peers_reply_alert) and alert.num_peers() > 0:
+                if isinstance(alert, lt.dht_get_peers_reply_alert) and any(tuple(p) == tuple(where) for p in alert.peers()):
                     return True
             return False
 
