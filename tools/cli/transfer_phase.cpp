@@ -83,7 +83,8 @@ void PhaseTracker::enter(TransferPhase phase, const TransferFacts& facts, std::v
 void PhaseTracker::append(TransferPhase phase, double elapsed, const TransferFacts& facts,
                           std::vector<PhaseChange>& out) {
   current_ = phase;
-  out.push_back({phase, elapsed, facts.dht_nodes, facts.asked, facts.status.seen});
+  out.push_back({phase, elapsed, facts.dht_nodes, facts.asked, facts.status.seen, facts.status.bytes_done,
+                 facts.status.bytes_total});
 }
 
 }  // namespace lodestone::tools

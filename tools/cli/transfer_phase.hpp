@@ -31,6 +31,7 @@ struct PhaseChange {
   TransferPhase phase;
   double elapsed;  // seconds since process start
   std::size_t dht_nodes, asked, peers;
+  std::uint64_t bytes_done = 0, bytes_total = 0;  // verified and wanted; at `download`: what was there before
 };
 
 class PhaseTracker {

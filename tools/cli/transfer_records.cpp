@@ -39,7 +39,9 @@ ordered_json phase_record(const wire::InfoHash& hash, const PhaseChange& change)
           {"elapsed", rounded(change.elapsed)},
           {"dht_nodes", change.dht_nodes},
           {"asked", change.asked},
-          {"peers", change.peers}};
+          {"peers", change.peers},
+          {"bytes_done", change.bytes_done},
+          {"bytes_total", change.bytes_total}};
 }
 
 ordered_json metadata_record(const wire::InfoHash& hash, const magnet::Info& info) {
