@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The second half of an announcing lookup: tell exactly the K closest nodes that gave a token, once each, and keep count
-// of who stored it (L3, L7).
+// The second half of an announcing lookup: tell exactly the K closest nodes that gave a token, once each, and keep
+// count of who stored it (L3, L7).
 #pragma once
 
 #include <cstdint>

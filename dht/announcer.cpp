@@ -12,7 +12,8 @@ constexpr Duration kFirstRetry = std::chrono::seconds(10);  // after a round tha
 }  // namespace
 
 Announcer::Announcer(const Limits& limits)
-    : k_(static_cast<std::size_t>(limits.k)), interval_min_(limits.announce_interval_min),
+    : k_(static_cast<std::size_t>(limits.k)),
+      interval_min_(limits.announce_interval_min),
       interval_max_(limits.announce_interval_max) {}
 
 LookupId Announcer::keep(Instant now, LookupId fresh_id, const InfoHash& info_hash, const AnnounceSpec& spec) {
@@ -30,8 +31,8 @@ LookupId Announcer::keep(Instant now, LookupId fresh_id, const InfoHash& info_ha
 }
 
 std::optional<LookupId> Announcer::withdraw(const InfoHash& info_hash) {
-  const auto at = std::find_if(kept_.begin(), kept_.end(),
-                               [&](const Kept& k) { return k.round.info_hash == info_hash; });
+  const auto at =
+      std::find_if(kept_.begin(), kept_.end(), [&](const Kept& k) { return k.round.info_hash == info_hash; });
   if (at == kept_.end()) return std::nullopt;
   const LookupId id = at->round.id;
   kept_.erase(at);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // What is to stay announced, and when its next round is due (L3): at once when there is a contact, then every 15-25 min
-// with jitter. While the table is young the closest nodes of a round may soon not be the closest any more, so a round is
-// repeated early when the table has doubled or has reached k, a few seconds apart and a bounded number of times; and soon
-// again, with back-off, when nobody stored it. Decides when; the node runs the lookups.
+// with jitter. While the table is young the closest nodes of a round may soon not be the closest any more, so a round
+// is repeated early when the table has doubled or has reached k, a few seconds apart and a bounded number of times; and
+// soon again, with back-off, when nobody stored it. Decides when; the node runs the lookups.
 #pragma once
 
 #include <cstdint>
@@ -44,7 +44,7 @@ class Announcer {
     std::size_t table_then = 0;  // when the last round began
     unsigned failures = 0;       // rounds in a row that nobody stored
     bool running = false;
-    bool again = false;          // the spec changed while it was running
+    bool again = false;  // the spec changed while it was running
   };
   /// The table has grown so much since the last round that its result is in doubt.
   [[nodiscard]] bool outgrown(const Kept& kept, std::size_t table) const;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // When to join, and through whom (T9): lookups for our own id over the introducers, at once when there are new ones or
-// the first node has answered, then with back-off and jitter for as long as the table is nearly empty - for ever, if need
-// be. Decides; the node runs the lookup. Cannot get stuck: whenever the table is small and somebody could be asked,
-// either a join is running or next_deadline() is a real time.
+// the first node has answered, then with back-off and jitter for as long as the table is nearly empty - for ever, if
+// need be. Decides; the node runs the lookup. Cannot get stuck: whenever the table is small and somebody could be
+// asked, either a join is running or next_deadline() is a real time.
 #pragma once
 
 #include <span>

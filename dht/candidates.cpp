@@ -19,8 +19,8 @@ bool Candidates::insert(Candidate&& c) {
 }
 
 void Candidates::place(Index i) {
-  const auto at = std::upper_bound(order_.begin(), order_.end(), i,
-                                   [&](Index a, Index b) { return before(all_[a], all_[b]); });
+  const auto at =
+      std::upper_bound(order_.begin(), order_.end(), i, [&](Index a, Index b) { return before(all_[a], all_[b]); });
   order_.insert(at, i);
 }
 
@@ -52,7 +52,8 @@ bool Candidates::knows(const wire::Endpoint& endpoint) const {
 bool Candidates::crowded(const Candidate& c) const {
   if (!diverse_) return false;
   const wire::Address prefix = c.contact.endpoint.address.diversity_prefix();
-  // One that failed holds its prefix, too: that it was left out or did not answer says nothing good about its neighbours.
+  // One that failed holds its prefix, too: that it was left out or did not answer says nothing good about its
+  // neighbours.
   return std::any_of(all_.begin(), all_.end(), [&](const Candidate& other) {
     return other.state != State::fresh && &other != &c && other.contact.endpoint.address.diversity_prefix() == prefix;
   });

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// The candidates of one lookup, sorted by distance to its target; those whose id is unknown (introducers) come last until
-// they answer. Decides who is asked next and when the search is over (L1), and keeps a lookup from asking an address, or
-// outside private nets a /24 (v6: /64), twice (L7, L8).
-// Invariant: no endpoint twice; bounded, the farthest unasked give way.
+// The candidates of one lookup, sorted by distance to its target; those whose id is unknown (introducers) come last
+// until they answer. Decides who is asked next and when the search is over (L1), and keeps a lookup from asking an
+// address, or outside private nets a /24 (v6: /64), twice (L7, L8). Invariant: no endpoint twice; bounded, the farthest
+// unasked give way.
 #pragma once
 
 #include <cstdint>
@@ -17,12 +17,12 @@ namespace lodestone::dht {
 class Candidates {
  public:
   enum class State : std::uint8_t {
-    fresh,     // to be asked
-    asked,     // its reply is expected any moment and holds a slot
-    slow,      // still hoped for, holds no slot
-    overdue,   // nobody waits for it; its reply would be used
+    fresh,    // to be asked
+    asked,    // its reply is expected any moment and holds a slot
+    slow,     // still hoped for, holds no slot
+    overdue,  // nobody waits for it; its reply would be used
     answered,
-    failed,    // lost, refused, or left out by L8
+    failed,  // lost, refused, or left out by L8
   };
   struct Candidate {
     Contact contact;
@@ -40,8 +40,8 @@ class Candidates {
   bool add(const Contact& contact);
   bool add_introducer(const wire::Endpoint& endpoint);
 
-  /// The closest candidate worth asking now, which becomes `asked`: one among the `wanted` closest that have answered or
-  /// still may soon. counts(candidate) says whether an answered one is one of those wanted.
+  /// The closest candidate worth asking now, which becomes `asked`: one among the `wanted` closest that have answered
+  /// or still may soon. counts(candidate) says whether an answered one is one of those wanted.
   template <class Counts>
   [[nodiscard]] std::optional<Index> take_next(int wanted, Counts&& counts) {
     for (int found = 0; const Index i : order_) {

@@ -19,11 +19,11 @@ using wire::bencode::View;
 /// The top level of a message, before anybody has asked whether it makes sense.
 struct Envelope {
   std::optional<Bytes> transaction;
-  std::string_view type;                // y
+  std::string_view type;                   // y
   std::optional<std::string_view> method;  // q
-  std::optional<View> arguments;        // a
-  std::optional<View> response;         // r
-  std::optional<View> error;            // e
+  std::optional<View> arguments;           // a
+  std::optional<View> response;            // r
+  std::optional<View> error;               // e
   Bytes version;
   Bytes external;  // ip
   bool read_only = false;
@@ -329,8 +329,8 @@ std::size_t encode_reply(MutableBytes out, Bytes transaction, std::string_view v
   std::array<std::uint8_t, 18> ip;
   const std::size_t ip_size = body.to.write_compact(ip.data());
   e.literal("d2:ip").string(Bytes{ip.data(), ip_size}).literal("1:rd2:id").id(body.id);
-  const std::size_t reserved = 1 + tail_size(transaction, version) +
-                               (body.token.empty() ? 0 : 7 + string_size(body.token.size()));
+  const std::size_t reserved =
+      1 + tail_size(transaction, version) + (body.token.empty() ? 0 : 7 + string_size(body.token.size()));
   if (e.left() < reserved) return 0;
   if (body.nodes_family) put_nodes(e, *body.nodes_family, body.nodes, e.left() - reserved);
   if (!body.token.empty()) e.literal("5:token").string(body.token);

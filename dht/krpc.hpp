@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The DHT's message format (BEP 5, 32, 42 "ip", 43 "ro"). Decoding gives views into the datagram over a Document that is
-// reused, encoding writes into memory that the caller supplies (the send arena): both allocate nothing when warm.
+// The DHT's message format (BEP 5, 32, 42 "ip", 43 "ro"). Decoding gives views into the datagram over a Document that
+// is reused, encoding writes into memory that the caller supplies (the send arena): both allocate nothing when warm.
 // Unknown keys are ignored; what is not a message is told apart from what is a bad query, because only the latter is
 // answered (S3). Nothing here knows a table, a time or an address policy.
 #pragma once
@@ -23,7 +23,8 @@ namespace lodestone::dht::krpc {
 using wire::Bytes;
 using wire::MutableBytes;
 
-/// `other`: a method we do not know that carries a target or an info_hash, so that it can be answered like find_node (S9).
+/// `other`: a method we do not know that carries a target or an info_hash, so that it can be answered like find_node
+/// (S9).
 enum class Method : std::uint8_t { ping, find_node, get_peers, announce_peer, other };
 
 /// BEP 5's error codes.
@@ -35,22 +36,22 @@ inline constexpr int kMethodUnknown = 204;
 struct Query {
   Method method = Method::ping;
   wire::NodeId id;
-  wire::Key target;             // find_node's target, or the info_hash; zero for ping
-  Bytes token;                  // announce_peer
-  std::uint16_t port = 0;       // announce_peer; 0 only when implied_port
+  wire::Key target;        // find_node's target, or the info_hash; zero for ping
+  Bytes token;             // announce_peer
+  std::uint16_t port = 0;  // announce_peer; 0 only when implied_port
   bool implied_port = false;
-  bool read_only = false;       // BEP 43
-  bool want_v4 = false;         // BEP 32; neither: nothing asked, the transport's family is meant
+  bool read_only = false;  // BEP 43
+  bool want_v4 = false;    // BEP 32; neither: nothing asked, the transport's family is meant
   bool want_v6 = false;
 };
 
 struct Reply {
   wire::NodeId id;
-  Bytes nodes;                                      // compact, any length
+  Bytes nodes;  // compact, any length
   Bytes nodes6;
-  Bytes token;                                      // empty: none
-  std::optional<wire::bencode::View> values;        // a list; what is in it is unchecked
-  std::optional<wire::Endpoint> external;           // "ip": our endpoint as the sender sees it
+  Bytes token;                                // empty: none
+  std::optional<wire::bencode::View> values;  // a list; what is in it is unchecked
+  std::optional<wire::Endpoint> external;     // "ip": our endpoint as the sender sees it
 };
 
 struct ErrorReply {
@@ -83,7 +84,7 @@ class Decoder {
 struct QueryHead {
   std::uint32_t transaction = 0;  // 4 bytes on the wire
   const wire::NodeId& id;
-  std::string_view version;       // "v"; empty: left out
+  std::string_view version;  // "v"; empty: left out
   bool read_only = false;
 };
 
@@ -110,7 +111,7 @@ struct ReplyBody {
   wire::Endpoint to;                         // "ip" (BEP 42)
   std::optional<wire::Family> nodes_family;  // set: `nodes` or `nodes6` is written, even if empty
   std::span<const Contact* const> nodes;
-  Bytes token;                               // empty: none
+  Bytes token;  // empty: none
   CompactPeers values;
 };
 [[nodiscard]] std::size_t encode_reply(MutableBytes out, Bytes transaction, std::string_view version,

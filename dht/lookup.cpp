@@ -84,8 +84,8 @@ Traversal::Next Lookup::settle(Instant now, Output& out) {
   }
   if (!announce_->over()) return Next::wait;
   if (!params_.silent) {
-    out.events.emplace_back(event::AnnounceDone{params_.id, wire::InfoHash{params_.target.bytes()},
-                                                announce_->stored(), announce_->refused_count()});
+    out.events.emplace_back(event::AnnounceDone{params_.id, wire::InfoHash{params_.target.bytes()}, announce_->stored(),
+                                                announce_->refused_count()});
   }
   return Next::over;
 }

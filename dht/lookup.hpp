@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The iterative lookup (BEP 5): find_node or get_peers towards a target, with an announce behind it if one is wanted.
-// Peers are streamed out as they come and never end the search (L1); it is over when the k closest responding nodes have
-// answered and nothing closer is outstanding (for an announce: k that gave a token).
+// Peers are streamed out as they come and never end the search (L1); it is over when the k closest responding nodes
+// have answered and nothing closer is outstanding (for an announce: k that gave a token).
 #pragma once
 
 #include <cstdint>
@@ -21,12 +21,12 @@ class Lookup final : public Traversal {
     LookupId id = 0;
     krpc::Method method = krpc::Method::find_node;  // or get_peers
     Key target;
-    std::optional<AnnounceSpec> announce;           // get_peers only
-    std::optional<AnnounceSpec> known_as;           // what we announce for this hash, here or in another lookup (L4)
-    bool silent = false;                            // of the node's own upkeep: no events
+    std::optional<AnnounceSpec> announce;  // get_peers only
+    std::optional<AnnounceSpec> known_as;  // what we announce for this hash, here or in another lookup (L4)
+    bool silent = false;                   // of the node's own upkeep: no events
     int k = 8;
     int alpha = 4;
-    bool diverse = true;                            // L8; off in a private net
+    bool diverse = true;  // L8; off in a private net
   };
   /// `own_id` is never asked.
   Lookup(const Params& params, const NodeId& own_id, const Guard& guard);

@@ -18,9 +18,8 @@ Maintenance::Work Maintenance::take_due(wire::Instant now, const RoutingTable& t
     next_ = wire::kNever;
     return work;
   }
-  const auto* entry = table.questionable(now, refresh_, [&](const RoutingTable::Entry& e) {
-    return !outstanding.waits_for(e.endpoint);
-  });
+  const auto* entry = table.questionable(
+      now, refresh_, [&](const RoutingTable::Entry& e) { return !outstanding.waits_for(e.endpoint); });
   if (entry != nullptr) work.ask = *entry;
   if (!lookup_running) work.look_up = table.stale_bucket(now, refresh_, rng);
   next_ = std::max(now + kSpacing, table.next_due(refresh_));

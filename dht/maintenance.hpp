@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Keeps the table true (T6): a bucket that nobody looked into for 15 min gets a lookup for a random key in it, a contact
-// that has been silent for as long, or failed to answer last time, is asked again - with a find_node that can teach
-// something. One of each at a time, gently spaced. Decides what; the node asks.
+// Keeps the table true (T6): a bucket that nobody looked into for 15 min gets a lookup for a random key in it, a
+// contact that has been silent for as long, or failed to answer last time, is asked again - with a find_node that can
+// teach something. One of each at a time, gently spaced. Decides what; the node asks.
 #pragma once
 
 #include <optional>

@@ -33,10 +33,17 @@ Limits Limits::node() {
 }
 
 Node::State::State(Instant start, NodeConfig settings, wire::Rng generator)
-    : config(std::move(settings)), rng(generator), guard(config.family, config.policy), queries(config),
-      table(start, config.id, config.limits.k, !config.private_net), responder(start, config, rng),
-      verifier(config.limits.early_rate), bootstrap(static_cast<std::size_t>(config.limits.k)),
-      maintenance(config.limits.bucket_refresh), announcer(config.limits), latest(start) {}
+    : config(std::move(settings)),
+      rng(generator),
+      guard(config.family, config.policy),
+      queries(config),
+      table(start, config.id, config.limits.k, !config.private_net),
+      responder(start, config, rng),
+      verifier(config.limits.early_rate),
+      bootstrap(static_cast<std::size_t>(config.limits.k)),
+      maintenance(config.limits.bucket_refresh),
+      announcer(config.limits),
+      latest(start) {}
 
 // --- what comes in ---
 

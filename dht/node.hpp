@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // One DHT identity on one address family (BEP 5, BEP 32): routing table, rpc table, responder, lookups, maintenance,
 // bootstrap. Pure: datagrams and `now` go in, datagrams and events are appended to the caller's Output, next_deadline()
-// says when advance() is due. Drivers: node/drive/dht_driver, tools/sim, the fuzzers. Several identities = several Nodes.
-// Invariant (check_invariants): every contact in the table answered a query of ours; at most one per address; every
-// outstanding transaction has a deadline that next_deadline() covers.
+// says when advance() is due. Drivers: node/drive/dht_driver, tools/sim, the fuzzers. Several identities = several
+// Nodes. Invariant (check_invariants): every contact in the table answered a query of ours; at most one per address;
+// every outstanding transaction has a deadline that next_deadline() covers.
 #pragma once
 
 #include <cstdint>
@@ -36,29 +36,29 @@ using wire::UnixSeconds;
 
 /// Every number a role, a test or a private net may want to change, in one place.
 struct Limits {
-  int k = 8;                                  // BEP 5
-  int alpha = 4;                              // queries in flight towards the closest
-  Duration query_timeout = std::chrono::seconds(10);      // a reply later than this is stray
-  Duration slow_min = std::chrono::milliseconds(150);     // L2: the slot of a slow node is freed between these two
+  int k = 8;                                           // BEP 5
+  int alpha = 4;                                       // queries in flight towards the closest
+  Duration query_timeout = std::chrono::seconds(10);   // a reply later than this is stray
+  Duration slow_min = std::chrono::milliseconds(150);  // L2: the slot of a slow node is freed between these two
   Duration slow_max = std::chrono::seconds(2);
-  Duration token_rotation = std::chrono::minutes(5);      // S1
-  Duration peer_expiry = std::chrono::minutes(45);        // S2
+  Duration token_rotation = std::chrono::minutes(5);          // S1
+  Duration peer_expiry = std::chrono::minutes(45);            // S2
   Duration announce_interval_min = std::chrono::minutes(15);  // L3
   Duration announce_interval_max = std::chrono::minutes(25);
-  Duration bucket_refresh = std::chrono::minutes(15);     // T6
-  Duration verify_min = std::chrono::seconds(90);         // T2: delay before an unsolicited contact is verified
+  Duration bucket_refresh = std::chrono::minutes(15);  // T6
+  Duration verify_min = std::chrono::seconds(90);      // T2: delay before an unsolicited contact is verified
   Duration verify_max = std::chrono::minutes(15);
-  int early_contacts = 64;                    // T2: below this many good contacts verify at once
-  int early_rate = 50;                        // T2: pings a second
-  std::size_t reply_max = 1'024;              // S3, bytes
-  std::size_t peers_per_hash = 500;           // S2
+  int early_contacts = 64;           // T2: below this many good contacts verify at once
+  int early_rate = 50;               // T2: pings a second
+  std::size_t reply_max = 1'024;     // S3, bytes
+  std::size_t peers_per_hash = 500;  // S2
   std::size_t peers_total = 20'000;
   std::size_t hashes_total = 5'000;
   std::size_t values_per_reply = 50;
   std::size_t max_outstanding = 2'000;
-  std::size_t max_lookups = 64;               // running at once; more wait in line
-  [[nodiscard]] static Limits client();       // get, seed, dht ...
-  [[nodiscard]] static Limits node();         // a persistent node: larger store
+  std::size_t max_lookups = 64;          // running at once; more wait in line
+  [[nodiscard]] static Limits client();  // get, seed, dht ...
+  [[nodiscard]] static Limits node();    // a persistent node: larger store
 };
 
 struct NodeConfig {
@@ -77,17 +77,17 @@ using LookupId = std::uint32_t;
 struct NodeView {
   NodeId id;
   Endpoint endpoint;
-  Duration rtt{};        // 0: unknown
-  bool token = false;    // it gave a token in this lookup
+  Duration rtt{};      // 0: unknown
+  bool token = false;  // it gave a token in this lookup
 };
 
 struct LookupStats {
   Key target;
-  Duration duration{};                     // from the lookup's first packet
-  std::optional<Duration> first_value;     // likewise
+  Duration duration{};                  // from the lookup's first packet
+  std::optional<Duration> first_value;  // likewise
   std::uint32_t asked = 0, answered = 0, timeouts = 0;
-  std::uint32_t peers = 0;                 // distinct peers found
-  std::vector<NodeView> closest;           // responding nodes, closest first, at most k
+  std::uint32_t peers = 0;        // distinct peers found
+  std::vector<NodeView> closest;  // responding nodes, closest first, at most k
 };
 
 /// What a get_peers lookup shall announce (L3, L4).
@@ -98,10 +98,23 @@ struct AnnounceSpec {
 
 namespace event {
 /// Streamed as they come, each peer once per lookup (L1).
-struct PeersFound { LookupId lookup; InfoHash info_hash; Endpoint from; std::vector<Endpoint> peers; };
-struct LookupDone { LookupId lookup; LookupStats stats; };
+struct PeersFound {
+  LookupId lookup;
+  InfoHash info_hash;
+  Endpoint from;
+  std::vector<Endpoint> peers;
+};
+struct LookupDone {
+  LookupId lookup;
+  LookupStats stats;
+};
 /// After LookupDone of an announcing lookup: who stored it.
-struct AnnounceDone { LookupId lookup; InfoHash info_hash; std::vector<NodeView> stored; std::uint32_t refused = 0; };
+struct AnnounceDone {
+  LookupId lookup;
+  InfoHash info_hash;
+  std::vector<NodeView> stored;
+  std::uint32_t refused = 0;
+};
 /// Answer to a query() of the caller: ping or find_node to one address.
 struct QueryDone {
   std::uint32_t query;
@@ -115,8 +128,12 @@ struct QueryDone {
   std::vector<NodeView> nodes;       // find_node
 };
 /// The first node ever answered this Node, or: a running bootstrap has filled the table.
-struct FirstContact { Endpoint from; };
-struct Bootstrapped { std::size_t table; };
+struct FirstContact {
+  Endpoint from;
+};
+struct Bootstrapped {
+  std::size_t table;
+};
 }  // namespace event
 
 using Event = std::variant<event::PeersFound, event::LookupDone, event::AnnounceDone, event::QueryDone,
@@ -162,9 +179,9 @@ class Node {
   [[nodiscard]] Instant next_deadline() const;
 
   // --- joining ---
-  /// Introducers: bootstrap addresses, resolved routers, x.pe and dht= contacts, PORT messages. Asked with find_node for
-  /// our own id, repeated with back-off until the table fills and for ever while it is nearly empty (T9). They enter the
-  /// table only by answering like nodes.
+  /// Introducers: bootstrap addresses, resolved routers, x.pe and dht= contacts, PORT messages. Asked with find_node
+  /// for our own id, repeated with back-off until the table fills and for ever while it is nearly empty (T9). They
+  /// enter the table only by answering like nodes.
   void add_introducers(Instant now, std::span<const Endpoint> introducers, Output& out);
   /// Contacts of an earlier run: tried first, in the table only when they answer.
   void restore(Instant now, const Snapshot& saved, Output& out);

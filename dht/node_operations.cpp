@@ -119,8 +119,8 @@ void Node::State::start_waiting(Instant now, Output& out) {
 
 void Node::State::start_announcements(Instant now, Output& out) {
   while (const auto round = announcer.take_due(now, table.size())) {
-    enqueue(round->id, make_lookup(now, round->id, krpc::Method::get_peers, Key{round->info_hash.bytes()}, round->spec,
-                                   out));
+    enqueue(round->id,
+            make_lookup(now, round->id, krpc::Method::get_peers, Key{round->info_hash.bytes()}, round->spec, out));
   }
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where others say we are: the "ip" of their replies (BEP 42). Only used to recognise ourselves among found peers (L4), so
-// a plain majority of the last few voters is enough; one voter has one vote, and a lie costs at most one peer.
+// Where others say we are: the "ip" of their replies (BEP 42). Only used to recognise ourselves among found peers (L4),
+// so a plain majority of the last few voters is enough; one voter has one vote, and a lie costs at most one peer.
 #pragma once
 
 #include <array>

@@ -20,7 +20,11 @@ constexpr wire::Duration kSweepEvery = std::chrono::minutes(1);
 
 PeerStore::PeerStore(wire::Instant now, wire::Family family, const wire::NodeId& own, const Caps& caps,
                      bool one_per_address)
-    : start_(now), next_sweep_(now + kSweepEvery), own_(own), caps_(caps), family_(family),
+    : start_(now),
+      next_sweep_(now + kSweepEvery),
+      own_(own),
+      caps_(caps),
+      family_(family),
       one_per_address_(one_per_address) {
   assert(caps.expiry / kTick < 0x8000);
 }

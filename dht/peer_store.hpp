@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The peers that others announced to us (S2). Bounded three ways: peers per hash, peers in all, hashes in all; when it is
-// full, the hash farthest from our id makes room, and what would itself be the farthest is refused. A v4 peer costs
+// The peers that others announced to us (S2). Bounded three ways: peers per hash, peers in all, hashes in all; when it
+// is full, the hash farthest from our id makes room, and what would itself be the farthest is refused. A v4 peer costs
 // 8 bytes. Peers expire; sweep() drops them.
 // Invariant: no hash without peers, no address twice under a hash (in a private net: no endpoint twice).
 #pragma once

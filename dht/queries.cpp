@@ -28,8 +28,12 @@ std::size_t encode(wire::MutableBytes room, const krpc::QueryHead& head, const A
 }  // namespace
 
 Queries::Queries(const NodeConfig& config)
-    : id_(config.id), version_(config.version.substr(0, 4)), read_only_(config.read_only),
-      slow_min_(config.limits.slow_min), slow_max_(config.limits.slow_max), timeout_(config.limits.query_timeout),
+    : id_(config.id),
+      version_(config.version.substr(0, 4)),
+      read_only_(config.read_only),
+      slow_min_(config.limits.slow_min),
+      slow_max_(config.limits.slow_max),
+      timeout_(config.limits.query_timeout),
       table_(config.limits.max_outstanding) {}
 
 void Queries::send(Instant now, const Ask& ask, Purpose purpose, std::uint32_t owner, Duration usual_rtt,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Our queries on their way: encodes them into the send arena, remembers them in the rpc table, and decides from the round
-// trips seen so far when each is slow (L2), not worth waiting for any more (L1), and lost.
+// Our queries on their way: encodes them into the send arena, remembers them in the rpc table, and decides from the
+// round trips seen so far when each is slow (L2), not worth waiting for any more (L1), and lost.
 #pragma once
 
 #include <optional>

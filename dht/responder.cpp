@@ -20,8 +20,12 @@ bool wants_family(const krpc::Query& q, Family family) {
 }  // namespace
 
 Responder::Responder(Instant now, const NodeConfig& config, wire::Rng& rng)
-    : id_(config.id), version_(config.version), family_(config.family), k_(static_cast<std::size_t>(config.limits.k)),
-      reply_max_(config.limits.reply_max), values_max_(config.limits.values_per_reply),
+    : id_(config.id),
+      version_(config.version),
+      family_(config.family),
+      k_(static_cast<std::size_t>(config.limits.k)),
+      reply_max_(config.limits.reply_max),
+      values_max_(config.limits.values_per_reply),
       tokens_(now, config.limits.token_rotation, rng),
       store_(now, config.family, config.id,
              {config.limits.peers_per_hash, config.limits.peers_total, config.limits.hashes_total,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Answers other nodes' queries (BEP 5, 32, 42 "ip"): the serving half of a node. Owns what is served - tokens and stored
-// peers - and is shown the routing table. One query in, at most one datagram of at most Limits::reply_max bytes out, no
-// allocation when warm (an announce for a new hash has to store it).
+// Answers other nodes' queries (BEP 5, 32, 42 "ip"): the serving half of a node. Owns what is served - tokens and
+// stored peers - and is shown the routing table. One query in, at most one datagram of at most Limits::reply_max bytes
+// out, no allocation when warm (an announce for a new hash has to store it).
 #pragma once
 
 #include <string>

@@ -30,8 +30,8 @@ class Nearest {
     assert(out.size() <= kMax);
   }
   /// Most of a wide bucket is too far away to matter, and a branch that asks so for each contact is guessed wrong too
-  /// often: the keys are computed without branches, and only what lies below a limit is looked at, which is raised until
-  /// enough does.
+  /// often: the keys are computed without branches, and only what lies below a limit is looked at, which is raised
+  /// until enough does.
   void show_all(const std::vector<Entry>& entries, bool good_only) {
     const std::size_t n = entries.size();
     if (n > kBlock || n <= 2 * out_.size() || size_ != 0) {
@@ -70,9 +70,7 @@ class Nearest {
  private:
   static constexpr std::size_t kBlock = 128;
 
-  [[nodiscard]] std::uint64_t key_of(const Entry& e) const {
-    return wire::load_be64(e.id.bytes().data()) ^ prefix_;
-  }
+  [[nodiscard]] std::uint64_t key_of(const Entry& e) const { return wire::load_be64(e.id.bytes().data()) ^ prefix_; }
   void show(std::uint64_t key, const Entry& e) {
     if (size_ == out_.size() && !before(key, e, size_ - 1)) return;
     std::size_t at = size_ < out_.size() ? size_++ : size_ - 1;
@@ -313,9 +311,8 @@ void RoutingTable::mark_all_stale() {
 }
 
 std::optional<wire::Key> RoutingTable::stale_bucket(wire::Instant now, wire::Duration age, wire::Rng& rng) const {
-  const auto oldest = std::min_element(buckets_.begin(), buckets_.end(), [](const Bucket& a, const Bucket& b) {
-    return a.looked_up < b.looked_up;
-  });
+  const auto oldest = std::min_element(buckets_.begin(), buckets_.end(),
+                                       [](const Bucket& a, const Bucket& b) { return a.looked_up < b.looked_up; });
   const bool due = oldest->looked_up == kLongAgo || std::chrono::seconds(stamp(now) - oldest->looked_up) >= age;
   if (!due) return std::nullopt;
   return random_key(static_cast<std::size_t>(oldest - buckets_.begin()), rng);

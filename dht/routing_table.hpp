@@ -2,8 +2,8 @@
 // The contacts of one node, in buckets by the length of the prefix they share with our id (T3): only the bucket that
 // holds our id splits, the first ones are wide, a full one keeps spares. Contacts enter only by having answered a query
 // of ours (T2); two failures in a row put them out. Knows no network: somebody else asks, and reports here.
-// Invariant (check_invariants): own id absent; no id and no endpoint twice; outside private nets no address twice, and no
-// /24 (v6: /64) twice in a bucket (T4); every bucket within its capacity.
+// Invariant (check_invariants): own id absent; no id and no endpoint twice; outside private nets no address twice, and
+// no /24 (v6: /64) twice in a bucket (T4); every bucket within its capacity.
 #pragma once
 
 #include <cstdint>

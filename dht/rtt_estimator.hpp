@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// How long the network takes to answer: a histogram of round trips over logarithmic bins that forgets by halving. Decides
-// when a reply counts as slow (L2) and when a straggler is no longer worth waiting for (L1).
+// How long the network takes to answer: a histogram of round trips over logarithmic bins that forgets by halving.
+// Decides when a reply counts as slow (L2) and when a straggler is no longer worth waiting for (L1).
 #pragma once
 
 #include <array>

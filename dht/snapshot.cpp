@@ -63,7 +63,7 @@ std::expected<Snapshot, SnapshotError> decode(Bytes raw) {
   const auto root = document.parse(raw, limits);
   if (!root) {
     return std::unexpected(root.error().error == wire::bencode::Error::too_many_tokens ? SnapshotError::too_large
-                                                                                     : SnapshotError::not_bencode);
+                                                                                       : SnapshotError::not_bencode);
   }
   const auto format = root->find_integer("format");
   const auto contacts = root->find_list("contacts");

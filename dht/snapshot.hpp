@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a node remembers across restarts, as bencode: {"contacts": [compact contact + 8 bytes of last_seen, ...],
-// "format": 1, "id": 20 bytes}. A file is as untrusted as a datagram: sizes are bounded, contacts that make no sense are
-// skipped, and a damaged file costs only itself.
+// "format": 1, "id": 20 bytes}. A file is as untrusted as a datagram: sizes are bounded, contacts that make no sense
+// are skipped, and a damaged file costs only itself.
 #pragma once
 
 #include <expected>

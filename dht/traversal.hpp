@@ -2,8 +2,9 @@
 // An operation that asks many nodes, one after the other: lookups, bucket refreshes and the join are all of this kind
 // (sampling will be). A traversal decides whom to ask and when it is over; it never sends. The node calls
 //   begin - then, after every event, next() until it has nothing to ask, and settle() -
-// and brings what becomes of each query back by the tag that the traversal gave it: at most one of on_reply / on_refused,
-// and before it any of the steps of lateness. Nothing comes back for a tag after `lost`, on_reply or on_refused.
+// and brings what becomes of each query back by the tag that the traversal gave it: at most one of on_reply /
+// on_refused, and before it any of the steps of lateness. Nothing comes back for a tag after `lost`, on_reply or
+// on_refused.
 #pragma once
 
 #include <cstdint>

@@ -35,8 +35,8 @@ struct CreateSpec {
   std::optional<std::int64_t> created;  // Unix seconds
 };
 
-/// A power of two from 16 KiB to 16 MiB that gives some 2,000 pieces; larger only where 2 million pieces of 16 MiB would
-/// not do.
+/// A power of two from 16 KiB to 16 MiB that gives some 2,000 pieces; larger only where 2 million pieces of 16 MiB
+/// would not do.
 [[nodiscard]] std::uint64_t choose_piece_length(std::uint64_t total);
 
 /// Canonical bencode. The error is a cause for a person: a name that our own parser would not read back as it is, sizes

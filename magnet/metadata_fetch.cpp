@@ -17,10 +17,10 @@ using wire::Duration;
 using wire::Instant;
 using wire::kMetadataPiece;
 
-constexpr std::uint64_t kMaxHeld = 64u << 20;   // bytes of one fetch over all claims (M1)
-constexpr std::size_t kSlots = 2;               // pieces asked of one peer at a time (M3)
-constexpr std::size_t kCopies = 4;              // peers asked for the same piece within kSlow
-constexpr std::size_t kSolos = 3;               // after a bad hash: peers that are asked for the whole, each
+constexpr std::uint64_t kMaxHeld = 64u << 20;        // bytes of one fetch over all claims (M1)
+constexpr std::size_t kSlots = 2;                    // pieces asked of one peer at a time (M3)
+constexpr std::size_t kCopies = 4;                   // peers asked for the same piece within kSlow
+constexpr std::size_t kSolos = 3;                    // after a bad hash: peers that are asked for the whole, each
 constexpr Duration kSlow = std::chrono::seconds(1);  // after that a request counts no longer among the copies
 constexpr Duration kRequestTimeout = std::chrono::seconds(10);
 constexpr Duration kFirstPause = std::chrono::seconds(2);  // after a reject or a timeout; doubles
@@ -40,7 +40,8 @@ struct Piece {
   LinkKey from;  // invalid: out of a saved state
 };
 
-/// Pieces of one claimed size: of everybody who claims it, or of one peer alone. Memory is held for pieces that are there.
+/// Pieces of one claimed size: of everybody who claims it, or of one peer alone. Memory is held for pieces that are
+/// there.
 struct Pool {
   std::map<std::uint32_t, Piece> pieces;
   std::uint64_t held = 0;  // bytes
@@ -121,7 +122,8 @@ struct MetadataFetch::State {
   [[nodiscard]] bool make_room(std::uint64_t for_size, std::size_t bytes);
   [[nodiscard]] Pool* pool_of(LinkKey link, Claim& claim);
   void assign_solos(std::uint64_t size, Claim& claim);
-  [[nodiscard]] std::optional<std::uint32_t> choose(LinkKey link, const Peer& peer, const Claim& claim, const Pool& pool) const;
+  [[nodiscard]] std::optional<std::uint32_t> choose(LinkKey link, const Peer& peer, const Claim& claim,
+                                                    const Pool& pool) const;
   void ask(Instant now, Output& out);
   void ask_of(Instant now, LinkKey link, Peer& peer, Output& out);
   void accept(LinkKey link, const wire::UtMetadata& message, Output& out);
@@ -149,7 +151,8 @@ void MetadataFetch::State::leave(LinkKey link) {
   keep_one_orphan();
 }
 
-/// A claim that nobody makes any more is worth keeping for what was fetched, but not once per stranger who came and went.
+/// A claim that nobody makes any more is worth keeping for what was fetched, but not once per stranger who came and
+/// went.
 void MetadataFetch::State::keep_one_orphan() {
   auto kept = claims.end();
   for (auto it = claims.begin(); it != claims.end();) {
@@ -157,10 +160,13 @@ void MetadataFetch::State::keep_one_orphan() {
       ++it;
       continue;
     }
-    const bool better = it->second.shared.held > 0 && (kept == claims.end() || it->second.shared.held > kept->second.shared.held);
+    const bool better =
+        it->second.shared.held > 0 && (kept == claims.end() || it->second.shared.held > kept->second.shared.held);
     if (better && kept != claims.end()) claims.erase(kept);
-    if (better) kept = it++;
-    else it = claims.erase(it);
+    if (better)
+      kept = it++;
+    else
+      it = claims.erase(it);
   }
 }
 
@@ -177,8 +183,8 @@ std::map<std::uint64_t, Claim>::const_iterator MetadataFetch::State::best() cons
   });
 }
 
-/// M1: the weakest other claim gives up what it holds; nothing is taken from a stronger one, so that of two claims which
-/// do not fit beside each other one goes on.
+/// M1: the weakest other claim gives up what it holds; nothing is taken from a stronger one, so that of two claims
+/// which do not fit beside each other one goes on.
 bool MetadataFetch::State::make_room(std::uint64_t for_size, std::size_t bytes) {
   const auto strength = [](std::uint64_t size, const Claim& claim) {
     return std::tuple(claim.members, claim.held(), size);

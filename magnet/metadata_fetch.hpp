@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // BEP 9 from many peers at once, by rules M1-M3: one pool per claimed size, nothing allocated on a claim, at most two
-// pieces asked of each peer at a time, only what we asked *this* peer is taken, reject re-queues at once, a failed hash is
-// fetched again from single peers and blames the liar. Pure: the torrent feeds it events and sends what it asks for.
+// pieces asked of each peer at a time, only what we asked *this* peer is taken, reject re-queues at once, a failed hash
+// is fetched again from single peers and blames the liar. Pure: the torrent feeds it events and sends what it asks for.
 #pragma once
 
 #include <cstdint>
@@ -24,7 +24,10 @@ class MetadataFetch {
  public:
   static constexpr std::uint64_t kMaxSize = 48u << 20;
 
-  struct Send { LinkKey link; wire::UtMetadata message; };
+  struct Send {
+    LinkKey link;
+    wire::UtMetadata message;
+  };
   struct Output {
     std::vector<Send> send;
     std::vector<LinkKey> liars;              // close and ban

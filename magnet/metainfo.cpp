@@ -22,8 +22,8 @@ using wire::bencode::View;
 constexpr std::size_t kRootSize = 32;               // BEP 52: a SHA-256 Merkle root
 constexpr std::uint64_t kMinV2PieceLength = 16384;  // BEP 52: one block
 
-// A v2 tree writes a directory's name once and means it for each file below: without bounds of their own its paths could
-// be a thousand times the input.
+// A v2 tree writes a directory's name once and means it for each file below: without bounds of their own its paths
+// could be a thousand times the input.
 constexpr std::size_t kMaxTreeElements = 1'000'000;
 constexpr std::size_t kMaxTreeBytes = 64u << 20;
 
@@ -327,8 +327,8 @@ Result<Versions> read_versions(const View& info) {
 /// Fills in what only a v1 or hybrid torrent has: stream offsets and the manifest.
 std::optional<MetainfoError> add_manifest(const View& dict, const FileList& list, Info& info) {
   const auto total = total_of(list);
-  const auto geometry = total ? wire::Geometry::make(*total, info.piece_length)
-                              : std::unexpected(wire::GeometryError::total_too_large);
+  const auto geometry =
+      total ? wire::Geometry::make(*total, info.piece_length) : std::unexpected(wire::GeometryError::total_too_large);
   if (!geometry) return MetainfoError{describe(geometry.error()), dict.offset()};
   auto pieces = read_pieces(dict, geometry->piece_count());
   if (!pieces) return std::move(pieces.error());
@@ -372,8 +372,7 @@ Result<Info> read_info(const View& dict) {
   std::uint64_t pieces = 0;
   for (const RawFile& file : list.files) {
     pieces += file.size / info.piece_length + (file.size % info.piece_length != 0 ? 1 : 0);
-    if (pieces > wire::Geometry::kMaxPieces)
-      return wrong(dict, describe(wire::GeometryError::too_many_pieces));
+    if (pieces > wire::Geometry::kMaxPieces) return wrong(dict, describe(wire::GeometryError::too_many_pieces));
   }
   return info;
 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // D1: names of strangers become names of files, element by element. Used by metainfo for everything it hands out.
-// Invariant: an element that comes out is well-formed UTF-8 of 1 to 240 bytes without '/', '\\', NUL or control characters
-// and is neither "." nor ".."; within one directory no two names are equal, not even after NFC and case folding.
+// Invariant: an element that comes out is well-formed UTF-8 of 1 to 240 bytes without '/', '\\', NUL or control
+// characters and is neither "." nor ".."; within one directory no two names are equal, not even after NFC and case
+// folding.
 #pragma once
 
 #include <cstdint>
@@ -18,12 +19,12 @@ inline constexpr std::size_t kMaxElement = 240;  // bytes
 /// More elements than this no path has that was meant well; parsers refuse it.
 inline constexpr std::size_t kMaxPathDepth = 100;
 
-/// One element. What must not be becomes '_' (so do "", "." and ".."; "..." is legal); a long name is cut, its extension
-/// kept.
+/// One element. What must not be becomes '_' (so do "", "." and ".."; "..." is legal); a long name is cut, its
+/// extension kept.
 [[nodiscard]] std::string clean_element(std::string_view raw);
 
-/// Hands out paths that differ from each other. The same calls in the same order give the same names, which is what lets
-/// a later run find the files again.
+/// Hands out paths that differ from each other. The same calls in the same order give the same names, which is what
+/// lets a later run find the files again.
 class PathSet {
  public:
   PathSet() : directories_(1) {}

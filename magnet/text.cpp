@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "magnet/text.hpp"
 
-#include <utf8proc.h>
-
 #include <cassert>
 #include <cstdlib>
+
+#include <utf8proc.h>
 
 namespace lodestone::magnet {
 namespace {

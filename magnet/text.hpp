@@ -11,8 +11,8 @@ namespace lodestone::magnet {
 
 /// The code point at the front of the text, which is not empty.
 struct Point {
-  std::size_t length = 1;  // bytes
-  std::int32_t value = -1; // -1: this byte starts no well-formed sequence
+  std::size_t length = 1;   // bytes
+  std::int32_t value = -1;  // -1: this byte starts no well-formed sequence
 };
 [[nodiscard]] Point first_point(std::string_view text);
 
@@ -32,8 +32,8 @@ struct Point {
 /// The longest prefix of at most `bytes` bytes that does not end inside a sequence. The text is well-formed.
 [[nodiscard]] std::string_view cut_to_bytes(std::string_view text, std::size_t bytes);
 
-/// Equal for names that some file system takes for the same: compatibility aside, NFC and full case folding. The text is
-/// well-formed.
+/// Equal for names that some file system takes for the same: compatibility aside, NFC and full case folding. The text
+/// is well-formed.
 [[nodiscard]] std::string collision_key(std::string_view text);
 
 }  // namespace lodestone::magnet

@@ -15,15 +15,15 @@ namespace {
 constexpr std::string_view kScheme = "magnet:?";
 constexpr std::size_t kMaxLength = 1u << 20;  // bytes; a link is typed or pasted
 constexpr std::size_t kMaxHost = 253;         // RFC 1035
-constexpr std::size_t kMaxHosts = 256;         // of each kind; the rest of a longer list is left
+constexpr std::size_t kMaxHosts = 256;        // of each kind; the rest of a longer list is left
 constexpr std::size_t kMaxSalt = 64;          // BEP 44
 
 char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
 bool starts_with_any_case(std::string_view text, std::string_view lower_prefix) {
-  return text.size() >= lower_prefix.size() &&
-         std::equal(lower_prefix.begin(), lower_prefix.end(), text.begin(), [](char a, char b) { return a == lower(b); });
+  return text.size() >= lower_prefix.size() && std::equal(lower_prefix.begin(), lower_prefix.end(), text.begin(),
+                                                          [](char a, char b) { return a == lower(b); });
 }
 
 int hex_value(char c) {

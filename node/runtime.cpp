@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "node/runtime.hpp"
 
-#include <asio/post.hpp>
 #include <csignal>
 #include <utility>
+
+#include <asio/post.hpp>
 
 #include "node/net/clock.hpp"
 #include "node/net/entropy.hpp"
@@ -23,9 +24,12 @@ const RuntimeConfig& prepared(const RuntimeConfig& config) {
 }  // namespace
 
 Runtime::Impl::Impl(const RuntimeConfig& runtime_config)
-    : config(prepared(runtime_config)), work(asio::make_work_guard(io)), blocks(config.block_memory),
+    : config(prepared(runtime_config)),
+      work(asio::make_work_guard(io)),
+      blocks(config.block_memory),
       disk(io, config.disk_threads),
-      resolver([this](std::function<void()> f) { asio::post(io, std::move(f)); }), signals(io) {}
+      resolver([this](std::function<void()> f) { asio::post(io, std::move(f)); }),
+      signals(io) {}
 
 void Runtime::Impl::tick(Periodic* which) {
   if (which->f()) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What many sessions of one process share: the event loop, the payload memory, the disk workers. A `testnet` is one
-// Runtime and many Sessions. One network thread: the thread that calls run(); everything but the disk workers lives on it.
+// Runtime and many Sessions. One network thread: the thread that calls run(); everything but the disk workers lives on
+// it.
 #pragma once
 
 #include <cstddef>

@@ -3,12 +3,13 @@
 // that may hold blocks.
 #pragma once
 
-#include <asio/executor_work_guard.hpp>
-#include <asio/io_context.hpp>
-#include <asio/signal_set.hpp>
 #include <functional>
 #include <memory>
 #include <vector>
+
+#include <asio/executor_work_guard.hpp>
+#include <asio/io_context.hpp>
+#include <asio/signal_set.hpp>
 
 #include "node/drive/disk_driver.hpp"
 #include "node/net/resolver.hpp"

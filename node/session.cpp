@@ -2,8 +2,9 @@
 #include "node/session.hpp"
 
 #include <algorithm>
-#include <asio/post.hpp>
 #include <utility>
+
+#include <asio/post.hpp>
 
 #include "node/net/clock.hpp"
 #include "node/net/entropy.hpp"
@@ -30,12 +31,18 @@ wire::PeerId make_peer_id(wire::Rng& rng) {
 wire::Instant Session::Impl::clock() { return clock_now(); }
 
 Session::Impl::Impl(Runtime& r, SessionConfig c)
-    : runtime(r), host(r.impl()), config(std::move(c)), self(std::make_shared<Impl*>(this)), now(clock()),
-      rng(make_rng()), peer_id(make_peer_id(rng)), introducer_back_off(std::chrono::seconds(5)),
-      introducer_timer(host.io, [this] { wake([this] { ask_introducers(); }); }), dht_saved_at(now),
+    : runtime(r),
+      host(r.impl()),
+      config(std::move(c)),
+      self(std::make_shared<Impl*>(this)),
+      now(clock()),
+      rng(make_rng()),
+      peer_id(make_peer_id(rng)),
+      introducer_back_off(std::chrono::seconds(5)),
+      introducer_timer(host.io, [this] { wake([this] { ask_introducers(); }); }),
+      dht_saved_at(now),
       links(host.io, host.blocks, *this),
-      dialer(host.io, kDialTimeout,
-             [this](Dialer::Result&& result) { wake([&] { on_dialled(std::move(result)); }); }),
+      dialer(host.io, kDialTimeout, [this](Dialer::Result&& result) { wake([&] { on_dialled(std::move(result)); }); }),
       tick_timer(host.io, [this] { wake([this] { tick(); }); }) {}
 
 Session::Impl::~Impl() {
@@ -70,8 +77,8 @@ std::expected<void, StartError> Session::Impl::start() {
   start_dht(*ports);
   for (BoundPort& port : *ports) {
     if (!port.tcp) continue;
-    acceptors.push_back(std::make_unique<Acceptor>(
-        host.io, std::move(port.tcp), [this](UniqueFd socket, const wire::Endpoint& remote) {
+    acceptors.push_back(
+        std::make_unique<Acceptor>(host.io, std::move(port.tcp), [this](UniqueFd socket, const wire::Endpoint& remote) {
           wake([&] { on_accept(std::move(socket), remote); });
         }));
   }
@@ -167,8 +174,7 @@ void Session::Impl::finish_stopping() {
 
 // --- the public face ---
 
-Session::Session(Runtime& runtime, SessionConfig config)
-    : impl_(std::make_unique<Impl>(runtime, std::move(config))) {}
+Session::Session(Runtime& runtime, SessionConfig config) : impl_(std::make_unique<Impl>(runtime, std::move(config))) {}
 Session::~Session() = default;
 
 std::expected<void, StartError> Session::start() {

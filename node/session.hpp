@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Torrents and DHT nodes wired together on one Runtime: UDP ports with one DHT node per address and family, a TCP
-// acceptor, dialler, links, stores, state directory. Used by the command line; all calls on the network thread (or before
-// run()). A session names its torrents by info-hash.
+// acceptor, dialler, links, stores, state directory. Used by the command line; all calls on the network thread (or
+// before run()). A session names its torrents by info-hash.
 #pragma once
 
 #include <array>
@@ -36,17 +36,17 @@ struct SessionConfig {
   PortRule port_rule = PortRule::ephemeral;
   bool v4 = true, v6 = true;
   bool dht = true;
-  bool dht_read_only = false;         // T7
-  bool tcp = true;                    // false: `dht ...` commands, UDP only
+  bool dht_read_only = false;  // T7
+  bool tcp = true;             // false: `dht ...` commands, UDP only
   bool private_net = false;
   bool pex = true;
-  std::vector<magnet::HostPort> bootstrap;      // replaces the built-in routers when not empty
-  bool use_builtin_routers = true;              // --no-bootstrap: false; a private net never asks them
-  std::vector<magnet::HostPort> explicit_peers; // --peer: their kinds of address are talked to (S5), nothing else
-  std::string state_dir;              // empty: nothing is kept
-  bool owns_identity = false;         // `node`: keeps the saved DHT id (D6); others start from the snapshot with a fresh id
+  std::vector<magnet::HostPort> bootstrap;       // replaces the built-in routers when not empty
+  bool use_builtin_routers = true;               // --no-bootstrap: false; a private net never asks them
+  std::vector<magnet::HostPort> explicit_peers;  // --peer: their kinds of address are talked to (S5), nothing else
+  std::string state_dir;                         // empty: nothing is kept
+  bool owns_identity = false;  // `node`: keeps the saved DHT id (D6); others start from the snapshot with a fresh id
   dht::Limits dht_limits = dht::Limits::client();
-  std::size_t max_peers = 80;         // per torrent
+  std::size_t max_peers = 80;  // per torrent
   std::string client = "Lodestone/0.1";
 };
 
@@ -61,16 +61,16 @@ struct TorrentSpec {
   wire::InfoHash info_hash;
   std::shared_ptr<const magnet::Info> info;  // from a .torrent file; null: by metadata
   wire::ByteVector raw_info;
-  std::vector<magnet::HostPort> peers;           // x.pe: a stranger's words, kept to the session's kinds of address (S5)
+  std::vector<magnet::HostPort> peers;  // x.pe: a stranger's words, kept to the session's kinds of address (S5)
   std::vector<magnet::HostPort> explicit_peers;  // --peer: grant their kinds of address
-  std::vector<magnet::HostPort> dht_nodes;   // dht=, nodes of a .torrent
+  std::vector<magnet::HostPort> dht_nodes;       // dht=, nodes of a .torrent
   std::string download_dir;
   /// Decides which files are wanted, once they are known; empty: all.
   std::function<std::vector<bool>(const magnet::Info&)> wanted;
   bool metadata_only = false;
   bool sequential = false;
   bool force = false;
-  bool seed_after = false;     // keep serving when finished
+  bool seed_after = false;  // keep serving when finished
   bool use_dht = true, use_pex = true;
   bool announce = true;
   std::size_t max_peers = 80;
@@ -78,20 +78,31 @@ struct TorrentSpec {
 
 /// What a torrent's owner is told, on the network thread.
 namespace session_event {
-struct PhaseChanged { magnet::Phase phase; };
-struct Metadata { std::shared_ptr<const magnet::Info> info; wire::ByteVector raw; };
+struct PhaseChanged {
+  magnet::Phase phase;
+};
+struct Metadata {
+  std::shared_ptr<const magnet::Info> info;
+  wire::ByteVector raw;
+};
 struct Finished {};
-struct Stalled { magnet::StallReason reason; std::string_view code; std::string detail, hint; };  // on change of reason; none: moving again
+struct Stalled {
+  magnet::StallReason reason;
+  std::string_view code;
+  std::string detail, hint;
+};  // on change of reason; none: moving again
 struct Failed {
   storage::Trouble trouble;
   std::string bad_metadata;  // not empty: the info dict fits its hash but is no use; why, in one line
 };
-struct Announced { std::uint32_t stored; };  // nodes that hold our announce after a round
-struct Stopped {};                           // state is saved, the lock released
+struct Announced {
+  std::uint32_t stored;
+};                  // nodes that hold our announce after a round
+struct Stopped {};  // state is saved, the lock released
 }  // namespace session_event
-using SessionEvent = std::variant<session_event::PhaseChanged, session_event::Metadata, session_event::Finished,
-                                  session_event::Stalled, session_event::Failed, session_event::Announced,
-                                  session_event::Stopped>;
+using SessionEvent =
+    std::variant<session_event::PhaseChanged, session_event::Metadata, session_event::Finished, session_event::Stalled,
+                 session_event::Failed, session_event::Announced, session_event::Stopped>;
 
 /// Seconds since process start at which something first happened; nullopt: not yet.
 struct TorrentTimes {
@@ -141,7 +152,10 @@ class Session {
   using DhtEventHandler = std::function<void(wire::Family, const dht::Event&)>;
   /// Sees every event of every DHT node that no torrent claims.
   void on_dht_event(DhtEventHandler handler);
-  struct DhtNodeRef { wire::Family family; dht::LookupId lookup; };
+  struct DhtNodeRef {
+    wire::Family family;
+    dht::LookupId lookup;
+  };
   /// On each family's node.
   std::vector<DhtNodeRef> dht_get_peers(const wire::InfoHash& info_hash, std::optional<dht::AnnounceSpec> announce);
   std::vector<DhtNodeRef> dht_find_node(const wire::Key& target);

@@ -223,9 +223,8 @@ std::vector<Session::DhtNodeRef> Session::dht_find_node(const wire::Key& target)
   std::vector<DhtNodeRef> refs;
   impl_->wake([&] {
     for (const auto& driver : impl_->dht_nodes) {
-      const dht::LookupId id = driver->use(impl_->now, [&](dht::Node& node, dht::Output& out) {
-        return node.find_node(impl_->now, target, out);
-      });
+      const dht::LookupId id = driver->use(
+          impl_->now, [&](dht::Node& node, dht::Output& out) { return node.find_node(impl_->now, target, out); });
       refs.push_back({driver->family(), id});
     }
   });

@@ -10,7 +10,7 @@
 namespace lodestone::node {
 namespace {
 
-constexpr std::size_t kMaxStrangers = 100;            // incoming, no torrent named yet
+constexpr std::size_t kMaxStrangers = 100;               // incoming, no torrent named yet
 constexpr std::size_t kEarlyBytesPerTorrent = 4u << 20;  // W1
 
 }  // namespace

@@ -52,7 +52,8 @@ std::expected<BoundPort, BindFailure> bind_one(const SessionConfig& config, wire
 
 /// All wishes on one number; 0: whichever the first one gets.
 std::expected<std::vector<BoundPort>, BindFailure> bind_together(const SessionConfig& config,
-                                                                 const std::vector<Wish>& wishes, std::uint16_t number) {
+                                                                 const std::vector<Wish>& wishes,
+                                                                 std::uint16_t number) {
   std::vector<BoundPort> bound;
   std::optional<BindFailure> skipped;
   for (const Wish& wish : wishes) {

@@ -108,17 +108,18 @@ bool Session::Impl::stop_requested() {
 /// x.pe and --peer: peers of this torrent and, since most clients share the port number, perhaps DHT nodes (T9).
 void Session::Impl::feed_peers(const wire::InfoHash& hash, const std::vector<magnet::HostPort>& names) {
   for (const magnet::HostPort& name : names) {
-    host.resolver.resolve(name, while_alive([this, hash](const std::vector<wire::Endpoint>& found) {
-      wake([&] {
-        TorrentDriver* torrent = find(hash);
-        if (torrent == nullptr) return;
-        torrent->on_peers_found(now, found, magnet::PeerSource::magnet);
-        for (const wire::Endpoint& endpoint : found) {
-          if (DhtDriver* node = dht_for(endpoint.family()))
-            node->use(now, [&](dht::Node& n, dht::Output& out) { n.add_introducers(now, {&endpoint, 1}, out); });
-        }
-      });
-    }));
+    host.resolver.resolve(
+        name, while_alive([this, hash](const std::vector<wire::Endpoint>& found) {
+          wake([&] {
+            TorrentDriver* torrent = find(hash);
+            if (torrent == nullptr) return;
+            torrent->on_peers_found(now, found, magnet::PeerSource::magnet);
+            for (const wire::Endpoint& endpoint : found) {
+              if (DhtDriver* node = dht_for(endpoint.family()))
+                node->use(now, [&](dht::Node& n, dht::Output& out) { n.add_introducers(now, {&endpoint, 1}, out); });
+            }
+          });
+        }));
   }
 }
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // One torrent: a router over small units that each own one decision (peer_pool, peer, request_window, piece_picker,
-// choker, pex, blame, metadata_fetch). Facts in, actions out; no sockets, files, clock or threads. Blocks are moved, never
-// copied. It names peers by LinkKey and holds no pointer to anything of the driver's.
-// Invariant: every block is in at most one place: free, requested, received (piece buffer), on its way to disk, stored.
-// If this file's .cpp contains a loop over pieces, a comparison of rates or a bencode call, that line lives in the wrong room.
+// choker, pex, blame, metadata_fetch). Facts in, actions out; no sockets, files, clock or threads. Blocks are moved,
+// never copied. It names peers by LinkKey and holds no pointer to anything of the driver's. Invariant: every block is
+// in at most one place: free, requested, received (piece buffer), on its way to disk, stored. If this file's .cpp
+// contains a loop over pieces, a comparison of rates or a bencode call, that line lives in the wrong room.
 #pragma once
 
 #include <array>
@@ -27,8 +27,8 @@ struct TorrentConfig {
   bool private_net = false;                 // lifts the per-address cap (W12)
   bool pex = true;
   bool sequential = false;
-  bool seed_after = false;    // go on serving when finished
-  bool metadata_only = false; // stop when the info dict is there
+  bool seed_after = false;     // go on serving when finished
+  bool metadata_only = false;  // stop when the info dict is there
   std::size_t max_peers = 80;
   std::size_t max_half_open = 30;
   double dials_per_second = 30;
@@ -41,22 +41,23 @@ struct PeerInfo {
   LinkKey link;
   wire::Endpoint endpoint;
   PeerSource source;
-  bool incoming = false, choking_us = true, interested = false, we_choke = true, we_are_interested = false, snubbed = false;
+  bool incoming = false, choking_us = true, interested = false, we_choke = true, we_are_interested = false,
+       snubbed = false;
   double rate_down = 0, rate_up = 0;  // bytes/s
   std::uint64_t downloaded = 0, uploaded = 0;
-  double progress = 0;                // 0..1 of what it has
+  double progress = 0;  // 0..1 of what it has
   std::string client;
 };
 
 struct TorrentStatus {
   Phase phase = Phase::metadata;
-  std::uint64_t bytes_total = 0;       // wanted payload (without pads)
-  std::uint64_t bytes_done = 0;        // of those, verified and written
-  std::uint64_t downloaded = 0;        // payload bytes received in this run
+  std::uint64_t bytes_total = 0;  // wanted payload (without pads)
+  std::uint64_t bytes_done = 0;   // of those, verified and written
+  std::uint64_t downloaded = 0;   // payload bytes received in this run
   std::uint64_t uploaded = 0;
-  std::uint64_t wasted = 0;            // W4
-  std::uint64_t verified_pieces = 0;   // stored in this run
-  double rate_down = 0, rate_up = 0;   // bytes/s
+  std::uint64_t wasted = 0;           // W4
+  std::uint64_t verified_pieces = 0;  // stored in this run
+  double rate_down = 0, rate_up = 0;  // bytes/s
   std::size_t connected = 0, half_open = 0, seen = 0;
   std::array<std::size_t, kPeerSources> seen_by_source{};
   std::size_t dial_refused = 0, dial_timed_out = 0;

@@ -15,7 +15,9 @@ constexpr wire::Duration kTimerGrain = std::chrono::milliseconds(1);
 
 DhtDriver::DhtDriver(asio::io_context& io, UniqueFd socket, wire::Instant now, dht::NodeConfig config, wire::Rng rng,
                      std::function<void()> wake)
-    : wake_(std::move(wake)), node_(now, std::move(config), std::move(rng)), timer_(io, [this] { on_timer(); }),
+    : wake_(std::move(wake)),
+      node_(now, std::move(config), std::move(rng)),
+      timer_(io, [this] { on_timer(); }),
       port_(io, std::move(socket), [this](std::span<const UdpPort::Received> r) { on_datagrams(r); }) {
   timer_.arm(node_.next_deadline());
 }

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "node/drive/disk_driver.hpp"
 
-#include <asio/io_context.hpp>
-#include <asio/post.hpp>
 #include <cassert>
 #include <utility>
+
+#include <asio/io_context.hpp>
+#include <asio/post.hpp>
 
 namespace lodestone::node {
 

@@ -24,15 +24,15 @@ magnet::CloseReason reason_of(wire::PeerError error) {
 }  // namespace
 
 LinkTable::LinkTable(asio::io_context& io, wire::BlockPool& pool, LinkObserver& observer)
-    : io_(io), pool_(pool), observer_(observer), sweep_timer_(io, [this] { sweep(); }),
-      resume_timer_(io, [this] { resume(); }) {}
+    : io_(io), pool_(pool), observer_(observer), sweep_timer_(io, [this] { sweep(); }), resume_timer_(io, [this] {
+        resume();
+      }) {}
 
 LinkKey LinkTable::add(wire::Instant now, UniqueFd socket, wire::PeerConnection connection,
                        const wire::Endpoint& remote, const std::optional<wire::InfoHash>& torrent) {
   const LinkKey key = links_.emplace(Link{TcpLink{WatchedFd{}, std::move(connection), remote}, torrent});
   Link& link = *links_.find(key);
-  link.tcp.socket() =
-      WatchedFd{io_, std::move(socket), [this, key](WatchedFd::Ready ready) { on_ready(key, ready); }};
+  link.tcp.socket() = WatchedFd{io_, std::move(socket), [this, key](WatchedFd::Ready ready) { on_ready(key, ready); }};
   if (!link.tcp.socket().valid()) {
     links_.erase(key);
     return key;
@@ -52,8 +52,7 @@ void LinkTable::touch(LinkKey key) {
 
 void LinkTable::close(LinkKey key) { links_.erase(key); }
 
-void LinkTable::drop(wire::Instant now, LinkKey key, magnet::CloseReason reason,
-                     std::optional<wire::PeerError> error) {
+void LinkTable::drop(wire::Instant now, LinkKey key, magnet::CloseReason reason, std::optional<wire::PeerError> error) {
   Link* link = links_.find(key);
   if (link == nullptr) return;
   observer_.on_link_gone(now, key, *link, reason, error);
@@ -74,7 +73,8 @@ bool LinkTable::flush(wire::Instant now) {
 }
 
 void LinkTable::unpark() {
-  if (!parked_.empty() && pool_.available() >= std::min(kBlocksPerReader, pool_.capacity())) resume_timer_.arm(clock_now());
+  if (!parked_.empty() && pool_.available() >= std::min(kBlocksPerReader, pool_.capacity()))
+    resume_timer_.arm(clock_now());
 }
 
 /// Reads at once instead of waiting for the socket: the bytes that wait for a block may all be inside the connection.

@@ -36,13 +36,12 @@ void PeerSearch::advance(wire::Instant now, Drivers drivers) {
 }
 
 void PeerSearch::look(wire::Instant now, DhtDriver& driver) {
-  const bool waits = std::any_of(lookups_.begin(), lookups_.end(),
-                                 [&](const Lookup& l) { return l.driver == &driver && l.running; });
+  const bool waits =
+      std::any_of(lookups_.begin(), lookups_.end(), [&](const Lookup& l) { return l.driver == &driver && l.running; });
   if (waits && !driver.node().ever_answered()) return;  // one is enough
   told_[&driver].heard = driver.node().stored_peers(info_hash_);
-  const dht::LookupId id = driver.use(now, [&](dht::Node& node, dht::Output& out) {
-    return node.get_peers(now, info_hash_, std::nullopt, out);
-  });
+  const dht::LookupId id = driver.use(
+      now, [&](dht::Node& node, dht::Output& out) { return node.get_peers(now, info_hash_, std::nullopt, out); });
   lookups_.push_back({&driver, id, false, false, true});
 }
 
@@ -63,7 +62,8 @@ void PeerSearch::tell_newcomers(wire::Instant now, Drivers drivers) {
     }
     if (!news) continue;
     const dht::LookupId id = driver->use(now, [&](dht::Node& node, dht::Output& out) {
-      return node.get_peers(now, info_hash_, dht::AnnounceSpec{.port = driver->local().port, .implied_port = false}, out);
+      return node.get_peers(now, info_hash_, dht::AnnounceSpec{.port = driver->local().port, .implied_port = false},
+                            out);
     });
     lookups_.push_back({driver.get(), id, false, true, true});
   }
@@ -124,8 +124,8 @@ PeerSearch::Lookup* PeerSearch::find(const DhtDriver& driver, dht::LookupId id) 
   return const_cast<Lookup*>(std::as_const(*this).find(driver, id));
 }
 
-// A lookup on a DHT that has never answered (no route of that family, say) waits for its first contact, perhaps for ever:
-// it holds up nobody.
+// A lookup on a DHT that has never answered (no route of that family, say) waits for its first contact, perhaps for
+// ever: it holds up nobody.
 bool PeerSearch::running() const {
   return std::any_of(lookups_.begin(), lookups_.end(),
                      [](const Lookup& l) { return l.running && l.driver->node().ever_answered(); });

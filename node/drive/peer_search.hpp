@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// One torrent's use of the DHT: keeps it announced where that is wanted (L3) and looks for peers while there are too few,
-// with back-off. Knows the torrent by its info-hash only; what the lookups find comes back through the session's events.
+// One torrent's use of the DHT: keeps it announced where that is wanted (L3) and looks for peers while there are too
+// few, with back-off. Knows the torrent by its info-hash only; what the lookups find comes back through the session's
+// events.
 //
 // In a tiny network (fewer contacts than k) whoever comes is one of the k closest to everything, and nobody else may be
 // there to ask: each newcomer is told at once, without waiting for the next regular round; and a peer that announced
@@ -63,7 +64,7 @@ class PeerSearch {
     bool running;
   };
   struct Told {
-    std::uint32_t stored = 0;        // in the last round
+    std::uint32_t stored = 0;         // in the last round
     std::vector<wire::NodeId> nodes;  // who was told or tried, as long as the network is tiny
     std::size_t heard = 0;            // peers that our own node stored when a lookup last looked
   };

@@ -18,7 +18,7 @@ namespace {
 constexpr wire::Duration kTimerGrain = std::chrono::milliseconds(1);
 constexpr wire::Duration kMetadataSaveInterval = std::chrono::seconds(20);
 constexpr std::size_t kMaxStateFile = 128u << 20;  // bytes; a resume file holds an info dict and a few bits a piece
-constexpr std::size_t kFewPeers = 4;               // below this the DHT is asked even if the torrent does not ask for it
+constexpr std::size_t kFewPeers = 4;  // below this the DHT is asked even if the torrent does not ask for it
 
 std::shared_ptr<const magnet::Info> checked_info(wire::Bytes raw, const wire::InfoHash& expected) {
   auto info = magnet::parse_info(raw);
@@ -68,9 +68,12 @@ const storage::Trouble* trouble_in(const R& result) {
 TorrentDriver::TorrentDriver(asio::io_context& io, wire::Instant now, TorrentSpec spec, magnet::TorrentConfig config,
                              wire::Rng rng, wire::BlockPool& blocks, std::optional<FileLock> lock,
                              std::function<void()> on_timer, Session::EventHandler on_event)
-    : spec_(std::move(spec)), torrent_(now, std::move(config), std::move(rng)), lock_(std::move(lock)),
+    : spec_(std::move(spec)),
+      torrent_(now, std::move(config), std::move(rng)),
+      lock_(std::move(lock)),
       timer_(io, std::move(on_timer)),
-      on_event_(std::make_shared<const Session::EventHandler>(std::move(on_event))), quiet_since_(now),
+      on_event_(std::make_shared<const Session::EventHandler>(std::move(on_event))),
+      quiet_since_(now),
       metadata_saved_at_(now) {
   torrent_.set_block_pool(&blocks);
 }
@@ -125,8 +128,7 @@ void TorrentDriver::on_peers_found(wire::Instant now, std::span<const wire::Endp
 
 /// Addresses that may not be talked to do not count: the torrent has dropped them.
 void TorrentDriver::note_first_peer(wire::Instant now) {
-  if (!times_.first_peer && torrent_.status(now).seen > 0)
-    times_.first_peer = wire::to_seconds(now - process_start());
+  if (!times_.first_peer && torrent_.status(now).seen > 0) times_.first_peer = wire::to_seconds(now - process_start());
 }
 
 void TorrentDriver::on_dial_failed(wire::Instant now, const wire::Endpoint& to, magnet::DialError error) {
@@ -232,7 +234,8 @@ void TorrentDriver::check_stall(TorrentContext& context) {
   StallVerdict verdict = judge_stall(now_status, facts);
   if (verdict.reason == stall_) return;
   stall_ = verdict.reason;
-  events_.push_back(session_event::Stalled{verdict.reason, verdict.code, std::move(verdict.detail), std::move(verdict.hint)});
+  events_.push_back(
+      session_event::Stalled{verdict.reason, verdict.code, std::move(verdict.detail), std::move(verdict.hint)});
 }
 
 /// One overload per action; the body of carry_out().
@@ -299,9 +302,8 @@ struct TorrentDriver::Carrier {
   void operator()(magnet::action::DhtNode& a) {
     for (const auto& driver : context.dht) {
       if (driver->family() != a.node.family()) continue;
-      driver->use(context.now, [&](dht::Node& node, dht::Output& out) {
-        node.add_introducers(context.now, {&a.node, 1}, out);
-      });
+      driver->use(context.now,
+                  [&](dht::Node& node, dht::Output& out) { node.add_introducers(context.now, {&a.node, 1}, out); });
     }
   }
 };
@@ -374,9 +376,8 @@ void TorrentDriver::save_metadata(TorrentContext& context) {
   wire::ByteVector unfinished = torrent_.save_metadata();
   if (unfinished.empty() || unfinished == metadata_saved_) return;
   metadata_saved_ = unfinished;
-  context.saver.run([path = file(context, "metadata"), content = std::move(unfinished)] {
-    (void)replace_file(path, content);
-  });
+  context.saver.run(
+      [path = file(context, "metadata"), content = std::move(unfinished)] { (void)replace_file(path, content); });
 }
 
 std::string TorrentDriver::file(const TorrentContext& context, std::string_view suffix) const {

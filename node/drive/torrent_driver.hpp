@@ -12,10 +12,10 @@
 
 #include "magnet/swarm/torrent.hpp"
 #include "node/drive/dht_driver.hpp"
-#include "node/net/dialer.hpp"
 #include "node/drive/disk_driver.hpp"
 #include "node/drive/link_table.hpp"
 #include "node/drive/peer_search.hpp"
+#include "node/net/dialer.hpp"
 #include "node/net/timer.hpp"
 #include "node/ops/locks.hpp"
 #include "node/ops/saver.hpp"
@@ -90,7 +90,9 @@ class TorrentDriver {
   [[nodiscard]] const TorrentTimes& times() const { return times_; }
   [[nodiscard]] std::size_t dht_asked() const { return search_ ? search_->asked() : 0; }
   [[nodiscard]] const magnet::Info* info() const { return torrent_.info(); }
-  [[nodiscard]] bool wants_link(const wire::Endpoint& remote) const { return !stopping_ && torrent_.wants_link(remote); }
+  [[nodiscard]] bool wants_link(const wire::Endpoint& remote) const {
+    return !stopping_ && torrent_.wants_link(remote);
+  }
   [[nodiscard]] wire::ExtensionHandshake extensions() const { return torrent_.extensions(); }
 
  private:

@@ -45,8 +45,7 @@ void Acceptor::State::on_readable() {
   for (int i = 0; i < kPerWake; ++i) {
     sockaddr_storage address{};
     socklen_t size = sizeof(address);
-    UniqueFd socket{
-        ::accept4(fd.fd(), reinterpret_cast<sockaddr*>(&address), &size, SOCK_NONBLOCK | SOCK_CLOEXEC)};
+    UniqueFd socket{::accept4(fd.fd(), reinterpret_cast<sockaddr*>(&address), &size, SOCK_NONBLOCK | SOCK_CLOEXEC)};
     if (!socket) {
       if (errno == EAGAIN || errno == EWOULDBLOCK) break;
       if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The only maker of wire::Instant outside the simulator: the system's monotonic clock. A driver reads it once per wake-up
-// and hands the value on.
+// The only maker of wire::Instant outside the simulator: the system's monotonic clock. A driver reads it once per
+// wake-up and hands the value on.
 #pragma once
 
 #include "wire/base/time.hpp"

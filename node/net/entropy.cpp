@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "node/net/entropy.hpp"
 
-#include <sodium/core.h>
-#include <sodium/randombytes.h>
-
 #include <cstdio>
 #include <cstdlib>
+
+#include <sodium/core.h>
+#include <sodium/randombytes.h>
 
 namespace lodestone::node {
 

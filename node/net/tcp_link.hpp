@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A TCP socket and the PeerConnection that speaks on it: bytes are moved between the two, scattered straight into blocks
-// and gathered straight from them. Decides nothing: what the peer said comes out as events, and so does the end.
+// A TCP socket and the PeerConnection that speaks on it: bytes are moved between the two, scattered straight into
+// blocks and gathered straight from them. Decides nothing: what the peer said comes out as events, and so does the end.
 // Bounded work per call (kReadBudget, kWriteBudget), so that one fast peer cannot starve the others.
 #pragma once
 
@@ -17,7 +17,7 @@ namespace lodestone::node {
 
 class TcpLink {
  public:
-  static constexpr std::size_t kReadBudget = 1u << 20;   // bytes per call
+  static constexpr std::size_t kReadBudget = 1u << 20;  // bytes per call
   static constexpr std::size_t kWriteBudget = 1u << 20;
 
   enum class Outcome : std::uint8_t {

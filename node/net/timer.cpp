@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "node/net/timer.hpp"
 
+#include <utility>
+
 #include <asio/io_context.hpp>
 #include <asio/steady_timer.hpp>
-#include <utility>
 
 namespace lodestone::node {
 

@@ -22,7 +22,8 @@ class Timer {
   Timer& operator=(Timer&&) = delete;
   ~Timer();
 
-  /// Calls the handler once, at `at` or - when armed for an earlier moment before - at that one. kNever changes nothing.
+  /// Calls the handler once, at `at` or - when armed for an earlier moment before - at that one. kNever changes
+  /// nothing.
   void arm(wire::Instant at);
   void disarm();
 

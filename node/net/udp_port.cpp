@@ -138,8 +138,8 @@ bool UdpPort::State::receive_batch() {
     }
     const auto from = from_sockaddr(names[i]);
     if (!from) continue;
-    received.push_back({*from, wildcard ? destination_of(h) : local.address,
-                        wire::Bytes{(*buffers)[i].data(), headers[i].msg_len}});
+    received.push_back(
+        {*from, wildcard ? destination_of(h) : local.address, wire::Bytes{(*buffers)[i].data(), headers[i].msg_len}});
   }
   counters.received += received.size();
   const bool full = static_cast<std::size_t>(n) == kBatch;

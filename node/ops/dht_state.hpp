@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the DHT remembers between runs (D6). The saved identity belongs to the holder of node.lock; everybody else starts
-// with a fresh id from the saved contacts, and at its end adds what it learnt, provided that no node runs.
+// What the DHT remembers between runs (D6). The saved identity belongs to the holder of node.lock; everybody else
+// starts with a fresh id from the saved contacts, and at its end adds what it learnt, provided that no node runs.
 #pragma once
 
 #include <string>
@@ -13,7 +13,8 @@ inline constexpr std::size_t kMaxSavedContacts = 500;
 
 /// Empty (id zero, no contacts) when there is none or it cannot be read.
 [[nodiscard]] dht::Snapshot load_dht(const std::string& path, wire::Family family);
-/// Contacts of both, each endpoint once with its latest news, latest first, at most kMaxSavedContacts; the id of `saved`.
+/// Contacts of both, each endpoint once with its latest news, latest first, at most kMaxSavedContacts; the id of
+/// `saved`.
 [[nodiscard]] dht::Snapshot merge_dht(const dht::Snapshot& saved, const dht::Snapshot& learnt);
 /// As the holder of node.lock: replaces what is saved, identity included.
 void save_dht_as_owner(const std::string& path, const dht::Snapshot& snapshot);

@@ -25,8 +25,8 @@ flock whole_file() {
 
 /// A lock on a file that was meanwhile removed or replaced protects nothing.
 bool still_named(int fd, const std::string& path) {
-  struct stat held {};
-  struct stat named {};
+  struct stat held{};
+  struct stat named{};
   return ::fstat(fd, &held) == 0 && ::stat(path.c_str(), &named) == 0 && held.st_ino == named.st_ino &&
          held.st_dev == named.st_dev;
 }

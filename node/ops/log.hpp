@@ -3,11 +3,11 @@
 // Never pass secrets (C3). May be used from any thread.
 #pragma once
 
-#include <fmt/core.h>
-
 #include <cstdint>
 #include <string_view>
 #include <utility>
+
+#include <fmt/core.h>
 
 namespace lodestone::node::log {
 

@@ -55,20 +55,22 @@ StallVerdict explain(StallReason reason, const magnet::TorrentStatus& status, co
   switch (reason) {
     case StallReason::none: return {};
     case StallReason::dht_unreachable:
-      return {reason, "",
-              facts.has_introducers ? "no DHT node has answered yet" : "no DHT node is known to start from",
+      return {reason, "", facts.has_introducers ? "no DHT node has answered yet" : "no DHT node is known to start from",
               dht_unreachable_hint(facts)};
     case StallReason::nobody_stores_hash: return nobody_stores_hash(facts);
     case StallReason::peers_unreachable:
-      return {reason, "",
-              fmt::format("{} peers are known and none can be reached ({} refused, {} did not answer)", status.seen,
-                          status.dial_refused, status.dial_timed_out),
-              "they may be gone or behind a firewall; an open port on this side lets them come to us (--listen ADDR:PORT)"};
+      return {
+          reason, "",
+          fmt::format("{} peers are known and none can be reached ({} refused, {} did not answer)", status.seen,
+                      status.dial_refused, status.dial_timed_out),
+          "they may be gone or behind a firewall; an open port on this side lets them come to us (--listen ADDR:PORT)"};
     case StallReason::no_metadata:
-      return {reason, "", fmt::format("{} peers are connected and none has the metadata", status.connected),
-              "they are waiting for it, too; it comes when somebody who has the content connects, or from a .torrent file"};
+      return {
+          reason, "", fmt::format("{} peers are connected and none has the metadata", status.connected),
+          "they are waiting for it, too; it comes when somebody who has the content connects, or from a .torrent file"};
     case StallReason::missing_pieces:
-      return {reason, "", fmt::format("none of the {} connected peers has a piece that is missing here", status.connected),
+      return {reason, "",
+              fmt::format("none of the {} connected peers has a piece that is missing here", status.connected),
               "it goes on when somebody with the rest connects; leave it running"};
     case StallReason::all_choke:
       return {reason, "", fmt::format("all {} connected peers are busy serving others", status.connected),
@@ -79,7 +81,8 @@ StallVerdict explain(StallReason reason, const magnet::TorrentStatus& status, co
       return {reason, "", std::move(what), disk_hint(facts.trouble.kind)};
     }
     case StallReason::limits:
-      return {reason, "", "a limit of this session holds the transfer back", "raise --max-peers, or stop another torrent"};
+      return {reason, "", "a limit of this session holds the transfer back",
+              "raise --max-peers, or stop another torrent"};
   }
   return {};
 }

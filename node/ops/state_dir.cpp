@@ -20,7 +20,7 @@ std::error_code last_error() { return {errno, std::system_category()}; }
 std::error_code make_directory(const std::string& path) {
   if (::mkdir(path.c_str(), 0700) == 0) return {};
   if (errno != EEXIST) return last_error();
-  struct stat info {};
+  struct stat info{};
   if (::stat(path.c_str(), &info) != 0) return last_error();
   return S_ISDIR(info.st_mode) ? std::error_code{} : std::make_error_code(std::errc::not_a_directory);
 }
@@ -91,7 +91,7 @@ TemporaryDir::~TemporaryDir() {
 std::optional<wire::ByteVector> read_file(const std::string& path, std::size_t max) {
   const UniqueFd fd{::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
   if (!fd) return std::nullopt;
-  struct stat info {};
+  struct stat info{};
   if (::fstat(fd.fd(), &info) != 0 || !S_ISREG(info.st_mode)) return std::nullopt;
   if (info.st_size < 0 || static_cast<std::uint64_t>(info.st_size) > max) return std::nullopt;
   wire::ByteVector content(static_cast<std::size_t>(info.st_size));

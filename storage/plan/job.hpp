@@ -28,24 +28,39 @@ struct Manifest {
 };
 
 namespace job {
-/// Makes the store usable: reads the resume state, looks at the files, decides what is verified and what must be hashed.
-/// Creates nothing but directories and (empty) wanted files.
+/// Makes the store usable: reads the resume state, looks at the files, decides what is verified and what must be
+/// hashed. Creates nothing but directories and (empty) wanted files.
 struct Open {
   std::shared_ptr<const Manifest> manifest;
   std::vector<bool> wanted;  // per file; empty: all
   bool force = false;        // D3: take over files that hold something else
 };
 /// Hashes a piece that is (perhaps) on disk.
-struct CheckPiece { wire::PieceIndex piece; };
+struct CheckPiece {
+  wire::PieceIndex piece;
+};
 /// All blocks of a piece, in order. Hash, compare, write, journal "written". The blocks come home in the result.
-struct StorePiece { wire::PieceIndex piece; std::vector<wire::Block> blocks; };
+struct StorePiece {
+  wire::PieceIndex piece;
+  std::vector<wire::Block> blocks;
+};
 /// Finished blocks of an open piece too large for memory go to the scratch file (D4). They come home in the result.
-struct Spill { std::vector<wire::BlockRef> refs; std::vector<wire::Block> blocks; };
-/// A piece whose blocks are all in the scratch file: read back, hash, compare, write, journal. `digests`: PieceStored shall
-/// carry the digest of each block, to compare with an earlier PieceCorrupt (W3).
-struct StoreSpilled { wire::PieceIndex piece; bool digests = false; };
+struct Spill {
+  std::vector<wire::BlockRef> refs;
+  std::vector<wire::Block> blocks;
+};
+/// A piece whose blocks are all in the scratch file: read back, hash, compare, write, journal. `digests`: PieceStored
+/// shall carry the digest of each block, to compare with an earlier PieceCorrupt (W3).
+struct StoreSpilled {
+  wire::PieceIndex piece;
+  bool digests = false;
+};
 /// Serves a request: range.length <= kBlockSize; `into` comes home filled.
-struct Read { wire::BlockRange range; wire::Block into; std::uint64_t cookie = 0; };
+struct Read {
+  wire::BlockRange range;
+  wire::Block into;
+  std::uint64_t cookie = 0;
+};
 /// fdatasync what was written since, then journal "synced" (D3). The torrent issues one 2 s after the first unsynced
 /// PieceStored, or after 256 MiB of them, whichever comes first; not more often, it stalls the disk.
 struct Sync {};
@@ -58,7 +73,15 @@ using Job = std::variant<job::Open, job::CheckPiece, job::StorePiece, job::Spill
 
 /// Why a job could not be done, in words for a person: "disk full", the path, errno's text.
 struct Trouble {
-  enum class Kind : std::uint8_t { none, disk_full, permission, read_only, io, unsafe_path, conflict } kind = Kind::none;
+  enum class Kind : std::uint8_t {
+    none,
+    disk_full,
+    permission,
+    read_only,
+    io,
+    unsafe_path,
+    conflict
+  } kind = Kind::none;
   std::error_code code;
   std::string path;
   [[nodiscard]] explicit operator bool() const { return kind != Kind::none; }
@@ -67,30 +90,60 @@ struct Trouble {
 
 namespace result {
 struct Opened {
-  Trouble trouble;               // nothing else is valid then
-  wire::Bitfield have;           // verified, trusted as they are
-  wire::Bitfield check;          // must be hashed before they count (CheckPiece)
+  Trouble trouble;       // nothing else is valid then
+  wire::Bitfield have;   // verified, trusted as they are
+  wire::Bitfield check;  // must be hashed before they count (CheckPiece)
   // Pieces in neither are plainly not on disk; nothing needs to be hashed to know it.
-  bool conflict_if_none = false; // D3: foreign content; if no checked piece matches, this is exit 9: store nothing before
+  bool conflict_if_none =
+      false;  // D3: foreign content; if no checked piece matches, this is exit 9: store nothing before
   std::string conflict_path;
   std::vector<wire::BlockRef> spilled;  // blocks that the scratch file still holds
 };
 /// With trouble the piece could not be read and may be checked again.
-struct PieceChecked { wire::PieceIndex piece; bool good = false; Trouble trouble; };
+struct PieceChecked {
+  wire::PieceIndex piece;
+  bool good = false;
+  Trouble trouble;
+};
 /// `digests`: SHA-1 of each block in order, only when StoreSpilled asked for them.
-struct PieceStored { wire::PieceIndex piece; std::vector<wire::Block> blocks; std::vector<wire::Sha1Digest> digests = {}; };
-/// Digest mismatch; nothing was written. The blocks come home for the blame comparison (W3). After StoreSpilled there are
-/// no blocks but the `digests` of all of them, in order, and the scratch file has forgotten the piece; no digests either:
-/// its content was gone, and nobody is to blame. Blocks that Opened.spilled named have no known source.
-struct PieceCorrupt { wire::PieceIndex piece; std::vector<wire::Block> blocks; std::vector<wire::Sha1Digest> digests = {}; };
-/// Good but not written (or, after StoreSpilled, not readable); the blocks come home, a spilled piece stays in the scratch
-/// file: the caller decides when to try again.
-struct PieceFailed { wire::PieceIndex piece; std::vector<wire::Block> blocks; Trouble trouble; };
+struct PieceStored {
+  wire::PieceIndex piece;
+  std::vector<wire::Block> blocks;
+  std::vector<wire::Sha1Digest> digests = {};
+};
+/// Digest mismatch; nothing was written. The blocks come home for the blame comparison (W3). After StoreSpilled there
+/// are no blocks but the `digests` of all of them, in order, and the scratch file has forgotten the piece; no digests
+/// either: its content was gone, and nobody is to blame. Blocks that Opened.spilled named have no known source.
+struct PieceCorrupt {
+  wire::PieceIndex piece;
+  std::vector<wire::Block> blocks;
+  std::vector<wire::Sha1Digest> digests = {};
+};
+/// Good but not written (or, after StoreSpilled, not readable); the blocks come home, a spilled piece stays in the
+/// scratch file: the caller decides when to try again.
+struct PieceFailed {
+  wire::PieceIndex piece;
+  std::vector<wire::Block> blocks;
+  Trouble trouble;
+};
 /// On trouble none of the blocks is in the scratch file.
-struct Spilled { std::vector<wire::BlockRef> refs; std::vector<wire::Block> blocks; Trouble trouble; };
-struct BlockRead { wire::BlockRange range; wire::Block block; std::uint64_t cookie = 0; Trouble trouble; };
-struct Synced { Trouble trouble; };
-struct Closed { Trouble trouble; };
+struct Spilled {
+  std::vector<wire::BlockRef> refs;
+  std::vector<wire::Block> blocks;
+  Trouble trouble;
+};
+struct BlockRead {
+  wire::BlockRange range;
+  wire::Block block;
+  std::uint64_t cookie = 0;
+  Trouble trouble;
+};
+struct Synced {
+  Trouble trouble;
+};
+struct Closed {
+  Trouble trouble;
+};
 }  // namespace result
 
 using Result = std::variant<result::Opened, result::PieceChecked, result::PieceStored, result::PieceCorrupt,

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a query costs a Node with a full table: decode, dispatch, encode, in nanoseconds, and how often it allocates when
-// warm. The aim is at most 1 us and no allocation; the program says so at the end and exits 1 if one misses.
-#include <benchmark/benchmark.h>
-
+// What a query costs a Node with a full table: decode, dispatch, encode, in nanoseconds, and how often it allocates
+// when warm. The aim is at most 1 us and no allocation; the program says so at the end and exits 1 if one misses.
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <new>
 #include <string>
 #include <vector>
+
+#include <benchmark/benchmark.h>
 
 #include "dht/krpc.hpp"
 #include "dht/node.hpp"
@@ -36,14 +36,14 @@ void operator delete[](void* p, std::size_t) noexcept { std::free(p); }
 namespace {
 
 using namespace lodestone;
-using wire::ByteVector;
 using wire::Bytes;
+using wire::ByteVector;
 using wire::Endpoint;
 
 constexpr double kTargetNanoseconds = 1'000;
-constexpr std::size_t kContacts = 4'000;   // offered: the table keeps what its buckets hold
-constexpr std::size_t kHashes = 2'000;     // stored, one to a hundred peers each
-constexpr std::size_t kQueries = 4'096;    // different ones, in turn
+constexpr std::size_t kContacts = 4'000;  // offered: the table keeps what its buckets hold
+constexpr std::size_t kHashes = 2'000;    // stored, one to a hundred peers each
+constexpr std::size_t kQueries = 4'096;   // different ones, in turn
 
 /// A node in its prime: table and store filled the honest way, by replies and announces.
 class World {
@@ -108,8 +108,8 @@ class World {
       if (out.datagrams.empty()) continue;
       const auto sent = decoder_.decode(out.datagrams.payload(out.datagrams.entries().front()));
       std::uint8_t room[256];
-      const std::size_t n = dht::krpc::encode_reply(room, sent->transaction, "LD",
-                                                    {id, from, std::nullopt, {}, {}, {}});
+      const std::size_t n =
+          dht::krpc::encode_reply(room, sent->transaction, "LD", {id, from, std::nullopt, {}, {}, {}});
       dht::Output ignored;
       node_.receive(now_, from, Bytes{room, n}, ignored);
     }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What simulated DHT nodes cost: memory of a node with a full table ((RSS with the network - RSS before) / nodes), and how
-// many events a second the simulator gets through while the network joins, settles and looks things up.
+// What simulated DHT nodes cost: memory of a node with a full table ((RSS with the network - RSS before) / nodes), and
+// how many events a second the simulator gets through while the network joins, settles and looks things up.
 #include <unistd.h>
 
 #include <cstdint>
@@ -44,7 +44,8 @@ void network(benchmark::State& state) {
         benchmark::Counter(static_cast<double>(world.counters().events), benchmark::Counter::kIsRate);
     state.counters["bytes/node"] = (resident_bytes() - before) / static_cast<double>(nodes);
     state.counters["contacts/node"] = static_cast<double>(table) / static_cast<double>(nodes);
-    state.counters["datagrams/node"] = static_cast<double>(world.counters().datagrams_sent) / static_cast<double>(nodes);
+    state.counters["datagrams/node"] =
+        static_cast<double>(world.counters().datagrams_sent) / static_cast<double>(nodes);
     state.ResumeTiming();
   }
 }

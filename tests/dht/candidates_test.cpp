@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <catch2/catch.hpp>
+#include "dht/candidates.hpp"
 
 #include <vector>
 
-#include "dht/candidates.hpp"
+#include <catch2/catch.hpp>
 
 using namespace lodestone;
 using namespace std::chrono_literals;

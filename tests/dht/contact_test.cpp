@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <catch2/catch.hpp>
+#include "dht/contact.hpp"
 
 #include <vector>
 
-#include "dht/contact.hpp"
+#include <catch2/catch.hpp>
+
 #include "wire/base/rng.hpp"
 
 using namespace lodestone;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <catch2/catch.hpp>
-
 #include "dht/guard.hpp"
+
+#include <catch2/catch.hpp>
 
 using namespace lodestone;
 
@@ -16,9 +16,9 @@ TEST_CASE("S5 only addresses of our family and of allowed kinds are talked to") 
   global.allow(wire::AddressKind::global);
   const dht::Guard guard{wire::Family::v4, global};
   CHECK(guard.allows(at("8.8.8.8:6881")));
-  for (const char* no : {"127.0.0.1:6881", "10.0.0.1:6881", "192.168.1.1:6881", "169.254.1.1:1", "100.64.0.1:6881",
-                         "198.18.0.1:6881", "224.0.0.1:6881", "0.0.0.0:6881", "255.255.255.255:6881", "8.8.8.8:0",
-                         "[2606:4700::1]:6881"}) {
+  for (const char* no :
+       {"127.0.0.1:6881", "10.0.0.1:6881", "192.168.1.1:6881", "169.254.1.1:1", "100.64.0.1:6881", "198.18.0.1:6881",
+        "224.0.0.1:6881", "0.0.0.0:6881", "255.255.255.255:6881", "8.8.8.8:0", "[2606:4700::1]:6881"}) {
     INFO(no);
     CHECK_FALSE(guard.allows(at(no)));
   }
@@ -31,7 +31,8 @@ TEST_CASE("S5 only addresses of our family and of allowed kinds are talked to") 
 
 TEST_CASE("S5 a private net accepts every kind but martians and port 0") {
   const dht::Guard guard{wire::Family::v4, wire::AddressPolicy::everything()};
-  for (const char* yes : {"127.0.0.1:6881", "10.0.0.1:6881", "198.18.0.1:6881", "8.8.8.8:2"}) CHECK(guard.allows(at(yes)));
+  for (const char* yes : {"127.0.0.1:6881", "10.0.0.1:6881", "198.18.0.1:6881", "8.8.8.8:2"})
+    CHECK(guard.allows(at(yes)));
   CHECK_FALSE(guard.allows(at("224.0.0.1:6881")));
   CHECK_FALSE(guard.allows(at("10.0.0.1:0")));
 }

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <catch2/catch.hpp>
+#include "dht/krpc.hpp"
 
 #include <array>
 #include <string>
 
-#include "dht/krpc.hpp"
+#include <catch2/catch.hpp>
 
 using namespace lodestone;
 using namespace lodestone::dht::krpc;
@@ -58,7 +58,8 @@ TEST_CASE("queries are written in the canonical form of BEP 5") {
 TEST_CASE("L4 implied_port is written only when asked for") {
   const auto our_id = id();
   const QueryHead head{1, our_id, "LD", false};
-  const auto text = encoded([&](auto out) { return encode_announce_peer(out, head, key(), 6881, false, as_bytes("t")); });
+  const auto text =
+      encoded([&](auto out) { return encode_announce_peer(out, head, key(), 6881, false, as_bytes("t")); });
   CHECK(text.find("implied_port") == std::string::npos);
   CHECK_FALSE(Read{text}.query().implied_port);
 }
@@ -66,7 +67,8 @@ TEST_CASE("L4 implied_port is written only when asked for") {
 TEST_CASE("every query that is written is read back") {
   const auto our_id = id();
   const QueryHead head{0x01020304, our_id, "LD\x01\x02", true};
-  const Read r{encoded([&](auto out) { return encode_announce_peer(out, head, key(), 51413, true, as_bytes("token")); })};
+  const Read r{
+      encoded([&](auto out) { return encode_announce_peer(out, head, key(), 51413, true, as_bytes("token")); })};
   REQUIRE(r.result);
   CHECK(r.query().method == Method::announce_peer);
   CHECK(r.query().id == our_id);
@@ -84,15 +86,16 @@ TEST_CASE("a reply carries ip, nodes, token and values in canonical order") {
   const dht::Contact node{our_id, *wire::Endpoint::parse("1.2.3.4:258")};
   const dht::Contact* nodes[] = {&node};
   const std::string peers = "\x05\x06\x07\x08\x1a\xe1xx\x05\x06\x07\x09\x1a\xe1xx";
-  const ReplyBody body{our_id,
-                       *wire::Endpoint::parse("9.8.7.6:772"),
-                       wire::Family::v4,
-                       nodes,
-                       as_bytes("tok"),
-                       {as_bytes(peers).data(), 2, 8, 6}};
+  const ReplyBody body{our_id,          *wire::Endpoint::parse("9.8.7.6:772"), wire::Family::v4, nodes,
+                       as_bytes("tok"), {as_bytes(peers).data(), 2, 8, 6}};
   const auto text = encoded([&](auto out) { return encode_reply(out, as_bytes("aa"), "LD", body); });
-  CHECK(text == "d2:ip6:\x09\x08\x07\x06\x03\x04" "1:rd2:id20:" + kId + "5:nodes26:" + kId + "\x01\x02\x03\x04\x01\x02" +
-                    "5:token3:tok6:valuesl6:\x05\x06\x07\x08\x1a\xe1" "6:\x05\x06\x07\x09\x1a\xe1" "ee1:t2:aa1:v2:LD1:y1:re");
+  CHECK(text ==
+        "d2:ip6:\x09\x08\x07\x06\x03\x04"
+        "1:rd2:id20:" +
+            kId + "5:nodes26:" + kId + "\x01\x02\x03\x04\x01\x02" +
+            "5:token3:tok6:valuesl6:\x05\x06\x07\x08\x1a\xe1"
+            "6:\x05\x06\x07\x09\x1a\xe1"
+            "ee1:t2:aa1:v2:LD1:y1:re");
   const Read r{text};
   REQUIRE(r.result);
   CHECK(r.reply().external == *wire::Endpoint::parse("9.8.7.6:772"));
@@ -107,8 +110,8 @@ TEST_CASE("a reply that does not fit loses values, then nodes, and never its end
   std::vector<const dht::Contact*> nodes;
   for (const auto& c : contacts) nodes.push_back(&c);
   const ByteVector peers(8 * 100, 'p');
-  const ReplyBody body{our_id,         *wire::Endpoint::parse("9.8.7.6:5"), wire::Family::v4, nodes,
-                       as_bytes("tok"), {peers.data(), 100, 8, 6}};
+  const ReplyBody body{
+      our_id, *wire::Endpoint::parse("9.8.7.6:5"), wire::Family::v4, nodes, as_bytes("tok"), {peers.data(), 100, 8, 6}};
   std::size_t last_values = 101;
   std::size_t last_nodes = 9 * 26;
   for (std::size_t room = 1'400; room > 0; --room) {
@@ -160,11 +163,12 @@ TEST_CASE("S3 a malformed query is 203, garbage is nothing at all") {
   }
   for (const std::string& garbage :
        {std::string{}, std::string{"d"}, std::string{"de"}, std::string{"le"}, std::string{"i1e"}, std::string{"hello"},
-        a + "e1:q4:ping1:y1:qe",         // no t
-        a + "e1:q4:ping1:ti7e1:y1:qe",   // t is no string
-        a + "e1:q4:ping1:t1:xe",         // no y
-        a + "e1:q4:ping1:t1:x1:y1:ze",   // an unknown y
-        std::string{"d1:rde1:t1:x1:y1:re"}, std::string{"d1:rd2:id3:abce1:t1:x1:y1:re"}, std::string{"d1:t1:x1:y1:re"}}) {
+        a + "e1:q4:ping1:y1:qe",        // no t
+        a + "e1:q4:ping1:ti7e1:y1:qe",  // t is no string
+        a + "e1:q4:ping1:t1:xe",        // no y
+        a + "e1:q4:ping1:t1:x1:y1:ze",  // an unknown y
+        std::string{"d1:rde1:t1:x1:y1:re"}, std::string{"d1:rd2:id3:abce1:t1:x1:y1:re"},
+        std::string{"d1:t1:x1:y1:re"}}) {
     INFO(garbage);
     CHECK(Read{garbage}.code() == 0);
   }

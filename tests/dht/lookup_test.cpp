@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // A lookup alone, with the test as the network.
-#include <catch2/catch.hpp>
+#include "dht/lookup.hpp"
 
 #include <algorithm>
 #include <map>
 #include <vector>
 
-#include "dht/lookup.hpp"
+#include <catch2/catch.hpp>
 
 using namespace lodestone;
 using namespace std::chrono_literals;
@@ -241,9 +241,17 @@ TEST_CASE("L4 port 0 and 1, martians, foreign kinds, ourselves and duplicates ar
   b.begin({10, 20, 30});
   b.reply(10, {{},
                "tok",
-               {peer(1, 0), peer(2, 1), peer(3), peer(3), {wire::Address::v4(224, 0, 0, 1), 7000},
-                {wire::Address::v4(192, 168, 0, 1), 7000}, {wire::Address::v4(127, 0, 0, 1), 7000}, we,
-                {we.address, 7000}, {we.address, 7001}, *wire::Endpoint::parse("[2606:4700::1]:7000")}});
+               {peer(1, 0),
+                peer(2, 1),
+                peer(3),
+                peer(3),
+                {wire::Address::v4(224, 0, 0, 1), 7000},
+                {wire::Address::v4(192, 168, 0, 1), 7000},
+                {wire::Address::v4(127, 0, 0, 1), 7000},
+                we,
+                {we.address, 7000},
+                {we.address, 7001},
+                *wire::Endpoint::parse("[2606:4700::1]:7000")}});
   REQUIRE(b.all<PeersFound>().size() == 1);
   CHECK(b.all<PeersFound>()[0].peers == std::vector<wire::Endpoint>{peer(3), {we.address, 7001}});
   b.reply(20, {{}, "tok", {peer(3)}});

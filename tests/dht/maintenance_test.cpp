@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <catch2/catch.hpp>
+#include "dht/maintenance.hpp"
 
 #include <set>
 
-#include "dht/maintenance.hpp"
+#include <catch2/catch.hpp>
 
 using namespace lodestone;
 using namespace std::chrono_literals;
@@ -57,7 +57,8 @@ TEST_CASE("T6 who has been asked and has not answered yet is not asked again mea
   q.to = c.endpoint;
   outstanding.add(q, {now + 1s, now + 1s, now + 10s}, rng);
   CHECK_FALSE(maintenance.take_due(now, table, outstanding, true, rng).ask);
-  while (outstanding.next_late(now + 10s)) {}
+  while (outstanding.next_late(now + 10s)) {
+  }
   now = maintenance.next_deadline();
   const auto work = maintenance.take_due(now, table, outstanding, true, rng);
   REQUIRE(work.ask);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Whole nodes against each other: joining, announcing, finding, restarting.
-#include <catch2/catch.hpp>
-
 #include <algorithm>
 #include <set>
+
+#include <catch2/catch.hpp>
 
 #include "dht/node.hpp"
 #include "tests/support/dht_network.hpp"
@@ -36,9 +36,8 @@ dht::LookupId find_peers(DhtNetwork& net, std::size_t i, const wire::InfoHash& h
 }
 
 dht::LookupId keep(DhtNetwork& net, std::size_t i, const wire::InfoHash& hash, std::uint16_t port) {
-  return net.call(i, [&](dht::Node& n, dht::Output& out) {
-    return n.keep_announced(net.now(), hash, {port, false}, out);
-  });
+  return net.call(
+      i, [&](dht::Node& n, dht::Output& out) { return n.keep_announced(net.now(), hash, {port, false}, out); });
 }
 
 }  // namespace
@@ -106,9 +105,8 @@ TEST_CASE("L3 announces to exactly the K closest") {
   std::vector<std::size_t> order;
   for (std::size_t i = 0; i < net.size(); ++i)
     if (i != 1) order.push_back(i);
-  std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
-    return wire::closer(hash, net.node(a).id(), net.node(b).id());
-  });
+  std::sort(order.begin(), order.end(),
+            [&](std::size_t a, std::size_t b) { return wire::closer(hash, net.node(a).id(), net.node(b).id()); });
   for (std::size_t rank = 0; rank < order.size(); ++rank) {
     INFO("rank " << rank);
     CHECK(net.node(order[rank]).stored_peers(hash) == (rank < 8 ? 1u : 0u));
@@ -300,7 +298,8 @@ TEST_CASE("T7 a read-only node is not stored, answers nobody, and still finds an
     CHECK(net.node(i).table_size() == 3);
     CHECK(net.node(i).counters().timeouts == 0);  // nor pinged
   }
-  const auto number = net.call(0, [&](dht::Node& n, dht::Output& out) { return n.ping(net.now(), net.endpoint(ro), out); });
+  const auto number =
+      net.call(0, [&](dht::Node& n, dht::Output& out) { return n.ping(net.now(), net.endpoint(ro), out); });
   net.run_for(11s);
   const auto done = net.host(0).all<dht::event::QueryDone>();
   REQUIRE(done.size() == 1);
@@ -332,9 +331,8 @@ TEST_CASE("ping and find_node to one address report what came back") {
   join_all(net, 3);
   net.run_for(5s);
   const auto a = net.call(1, [&](dht::Node& n, dht::Output& out) { return n.ping(net.now(), net.endpoint(2), out); });
-  const auto b = net.call(1, [&](dht::Node& n, dht::Output& out) {
-    return n.find_node_at(net.now(), net.endpoint(2), wire::Key{}, out);
-  });
+  const auto b = net.call(
+      1, [&](dht::Node& n, dht::Output& out) { return n.find_node_at(net.now(), net.endpoint(2), wire::Key{}, out); });
   net.run_for(1s);
   const auto done = net.host(1).all<dht::event::QueryDone>();
   REQUIRE(done.size() == 2);

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // One Node, and the test as everybody else: what replies and strangers may do to it.
-#include <catch2/catch.hpp>
+#include "dht/node.hpp"
 
 #include <map>
 #include <string>
 
+#include <catch2/catch.hpp>
+
 #include "dht/krpc.hpp"
-#include "dht/node.hpp"
 
 using namespace lodestone;
 using namespace std::chrono_literals;
@@ -280,6 +281,7 @@ TEST_CASE("a full rpc table delays a lookup and does not break it") {
   for (int i = 0; i < 60; ++i) asked += b.advance(1s).size();
   bool done = false;
   for (const auto& e : b.events)
-    if (const auto* d = std::get_if<dht::event::LookupDone>(&e)) done = done || (d->lookup == id && d->stats.asked == 6);
+    if (const auto* d = std::get_if<dht::event::LookupDone>(&e))
+      done = done || (d->lookup == id && d->stats.asked == 6);
   CHECK(done);
 }

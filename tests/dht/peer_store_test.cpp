@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <catch2/catch.hpp>
+#include "dht/peer_store.hpp"
 
 #include <map>
 #include <set>
 
-#include "dht/peer_store.hpp"
+#include <catch2/catch.hpp>
 
 using namespace lodestone;
 using namespace std::chrono_literals;
@@ -90,7 +90,8 @@ TEST_CASE("S2 a swarm is capped, the oldest peer gives way") {
 
 TEST_CASE("S2 the farthest hashes are evicted first, and farther ones are not let in") {
   Bench b{{10, 100, 4, 45min}};
-  for (const std::uint8_t d : std::initializer_list<std::uint8_t>{10, 40, 20, 30}) CHECK(b.store.add(kStart, at_distance(d), peer(d)));
+  for (const std::uint8_t d : std::initializer_list<std::uint8_t>{10, 40, 20, 30})
+    CHECK(b.store.add(kStart, at_distance(d), peer(d)));
   CHECK_FALSE(b.store.accepts(at_distance(50)));
   CHECK_FALSE(b.store.add(kStart, at_distance(50), peer(1)));
   CHECK(b.store.accepts(at_distance(5)));

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <catch2/catch.hpp>
-
 #include "dht/queries.hpp"
+
+#include <catch2/catch.hpp>
 
 using namespace lodestone;
 using namespace std::chrono_literals;
@@ -52,12 +52,12 @@ struct Bench {
 
 TEST_CASE("L2 when a reply is slow follows the network and the node, between its bounds") {
   Bench b;
-  CHECK(b.steps()[0] == 1s);                        // nothing known
+  CHECK(b.steps()[0] == 1s);  // nothing known
   b.learn(400ms);
-  CHECK(b.steps()[0] >= 400ms);                     // the network's p90
+  CHECK(b.steps()[0] >= 400ms);  // the network's p90
   CHECK(b.steps()[0] <= 480ms);
-  CHECK(b.steps(300ms)[0] == 600ms);                // the node's own
-  CHECK(b.steps(1ms)[0] == 150ms);                  // L2's clamps
+  CHECK(b.steps(300ms)[0] == 600ms);  // the node's own
+  CHECK(b.steps(1ms)[0] == 150ms);    // L2's clamps
   CHECK(b.steps(5s)[0] == 2s);
   CHECK(b.steps()[2] == 10s);
 }

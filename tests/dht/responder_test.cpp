@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // Datagrams in, datagrams out: what a node answers.
-#include <catch2/catch.hpp>
+#include "dht/responder.hpp"
 
 #include <algorithm>
 #include <string>
 
+#include <catch2/catch.hpp>
+
 #include "dht/krpc.hpp"
 #include "dht/node.hpp"
-#include "dht/responder.hpp"
 
 using namespace lodestone;
 using namespace std::chrono_literals;
@@ -53,9 +54,10 @@ struct Bench {
   /// Puts nodes into its table, the way they get there: they answer.
   void fill_table(int n) {
     for (int i = 0; i < n; ++i) {
-      const Endpoint e = config.family == wire::Family::v4
-                             ? Endpoint{wire::Address::v4(12, 0, static_cast<std::uint8_t>(i), 1), 6881}
-                             : Endpoint{wire::Address::v6({0x26, 0, 0, 0, 0, static_cast<std::uint8_t>(i), 0, 0, 1}), 6881};
+      const Endpoint e =
+          config.family == wire::Family::v4
+              ? Endpoint{wire::Address::v4(12, 0, static_cast<std::uint8_t>(i), 1), 6881}
+              : Endpoint{wire::Address::v6({0x26, 0, 0, 0, 0, static_cast<std::uint8_t>(i), 0, 0, 1}), 6881};
       dht::Output sent;
       node->ping(now, e, sent);
       const auto q = decoder.decode(sent.datagrams.payload(sent.datagrams.entries().front()));
@@ -70,10 +72,10 @@ struct Bench {
   }
   std::string announce(const std::string& hash, const std::string& token, int port, bool implied = false,
                        const Endpoint& from = kFrom) {
-    return ask(query("announce_peer", std::string{implied ? "12:implied_porti1e" : ""} + "9:info_hash20:" + hash +
-                                          "4:porti" + std::to_string(port) + "e5:token" + std::to_string(token.size()) +
-                                          ":" + token),
-               from);
+    return ask(
+        query("announce_peer", std::string{implied ? "12:implied_porti1e" : ""} + "9:info_hash20:" + hash + "4:porti" +
+                                   std::to_string(port) + "e5:token" + std::to_string(token.size()) + ":" + token),
+        from);
   }
 
   wire::Rng rng = wire::Rng::from_number(3);
@@ -138,8 +140,9 @@ TEST_CASE("L9 want governs nodes and nodes6 only") {
     CHECK_FALSE(r.token.empty());
     return std::pair{r.nodes.size(), r.nodes6.size()};
   };
-  const std::pair<std::size_t, std::size_t> own =
-      family == wire::Family::v4 ? std::pair<std::size_t, std::size_t>{8 * 26, 0} : std::pair<std::size_t, std::size_t>{0, 8 * 38};
+  const std::pair<std::size_t, std::size_t> own = family == wire::Family::v4
+                                                      ? std::pair<std::size_t, std::size_t>{8 * 26, 0}
+                                                      : std::pair<std::size_t, std::size_t>{0, 8 * 38};
   const std::pair<std::size_t, std::size_t> none{0, 0};
   CHECK(sizes("") == own);
   CHECK(sizes("4:wantl2:n42:n6e") == own);
@@ -232,7 +235,8 @@ TEST_CASE("an implied port is the one the announce came from") {
 
 TEST_CASE("S5 queries from addresses that we do not talk to get silence") {
   Bench b;
-  for (const char* from : {"127.0.0.1:5555", "192.168.0.1:5555", "224.1.1.1:5555", "11.22.33.44:0", "[2606:4700::1]:5"}) {
+  for (const char* from :
+       {"127.0.0.1:5555", "192.168.0.1:5555", "224.1.1.1:5555", "11.22.33.44:0", "[2606:4700::1]:5"}) {
     CHECK(b.ask(b.query("ping", ""), *Endpoint::parse(from)).empty());
   }
   CHECK(b.node->counters().refused_source == 5);

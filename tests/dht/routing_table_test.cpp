@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <catch2/catch.hpp>
+#include "dht/routing_table.hpp"
 
 #include <algorithm>
 #include <array>
 #include <vector>
 
-#include "dht/routing_table.hpp"
+#include <catch2/catch.hpp>
 
 using namespace lodestone;
 using namespace std::chrono_literals;
@@ -237,7 +237,8 @@ TEST_CASE("T6 a bucket without lookups goes stale, and the key to refresh it fal
     for (int bits = 0; bits < 4; ++bits) b.answer(b.contact(bits));
   const std::size_t buckets = b.table.bucket_count();
   REQUIRE(buckets >= 3);
-  for (std::size_t i = 0; i < buckets; ++i) b.table.note_lookup(b.now, wire::Key{b.contact(static_cast<int>(i)).id.bytes()});
+  for (std::size_t i = 0; i < buckets; ++i)
+    b.table.note_lookup(b.now, wire::Key{b.contact(static_cast<int>(i)).id.bytes()});
   CHECK_FALSE(b.table.stale_bucket(b.now, 15min, b.rng));
   CHECK(b.table.next_due(15min) >= b.now + 14min);
   b.now += 10min;

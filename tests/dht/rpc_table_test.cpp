@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <catch2/catch.hpp>
+#include "dht/rpc_table.hpp"
 
 #include <set>
 #include <vector>
 
-#include "dht/rpc_table.hpp"
+#include <catch2/catch.hpp>
 
 using namespace lodestone;
 using namespace std::chrono_literals;

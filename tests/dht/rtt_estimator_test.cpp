@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <catch2/catch.hpp>
-
 #include "dht/rtt_estimator.hpp"
+
+#include <catch2/catch.hpp>
 
 using namespace lodestone;
 using namespace std::chrono_literals;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "dht/snapshot.hpp"
+
 #include <catch2/catch.hpp>
 
-#include "dht/snapshot.hpp"
 #include "wire/base/rng.hpp"
 
 using namespace lodestone;
@@ -38,7 +39,8 @@ TEST_CASE("a damaged snapshot is refused with the reason, odd contacts are skipp
   CHECK(error("d8:contactsle6:formati2e2:id20:abcdefghij0123456789e") == SnapshotError::unknown_format);
   CHECK(error("d8:contactsle6:formati1e2:id3:abce") == SnapshotError::bad_id);
   CHECK(error(std::string(5 << 20, 'x')) == SnapshotError::too_large);
-  CHECK(error("d8:contactsl" + std::string(60'000, 'l') + std::string(60'000, 'e') + "ee") == SnapshotError::not_bencode);
+  CHECK(error("d8:contactsl" + std::string(60'000, 'l') + std::string(60'000, 'e') + "ee") ==
+        SnapshotError::not_bencode);
   const auto odd = dht::decode(wire::as_bytes("d8:contactsl3:abci7elee6:formati1e2:id20:abcdefghij0123456789e"));
   REQUIRE(odd);
   CHECK(odd->contacts.empty());

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// A whole Node driven by a byte script: datagrams from varying sources, honest replies to its own queries (bent where the
-// script says so), time, and everything a caller may ask for. Invariants are checked after every step, and that the node
-// only ever talks to whom its policy allows, in packets of a decent size, and is never due in the past after advance().
+// A whole Node driven by a byte script: datagrams from varying sources, honest replies to its own queries (bent where
+// the script says so), time, and everything a caller may ask for. Invariants are checked after every step, and that the
+// node only ever talks to whom its policy allows, in packets of a decent size, and is never due in the past after
+// advance().
 #include <algorithm>
 #include <cstdint>
 #include <cstdlib>
@@ -14,8 +15,8 @@
 namespace {
 
 using namespace lodestone;
-using wire::ByteVector;
 using wire::Bytes;
+using wire::ByteVector;
 using wire::Endpoint;
 
 void require(bool ok) {
@@ -54,7 +55,8 @@ Id id_of(std::uint8_t b) {
 class Harness {
  public:
   explicit Harness(std::uint8_t setup)
-      : family_(setup & 1 ? wire::Family::v6 : wire::Family::v4), node_(now_, config(setup), wire::Rng::from_number(7)) {}
+      : family_(setup & 1 ? wire::Family::v6 : wire::Family::v4),
+        node_(now_, config(setup), wire::Rng::from_number(7)) {}
 
   void step(Script& s) {
     switch (s.byte() % 12) {
@@ -78,8 +80,12 @@ class Harness {
       }
       case 8: last_ = node_.keep_announced(now_, id_of<wire::InfoHash>(s.byte()), {6881, false}, out_); break;
       case 9: node_.withdraw(id_of<wire::InfoHash>(s.byte())); break;
-      case 10: s.byte() & 1 ? node_.cancel(last_) : void(last_ = node_.find_node(now_, id_of<wire::Key>(s.byte()), out_)); break;
-      default: s.byte() & 1 ? node_.ping(now_, endpoint(s.byte()), out_) : node_.find_node_at(now_, endpoint(s.byte()), {}, out_);
+      case 10:
+        s.byte() & 1 ? node_.cancel(last_) : void(last_ = node_.find_node(now_, id_of<wire::Key>(s.byte()), out_));
+        break;
+      default:
+        s.byte() & 1 ? node_.ping(now_, endpoint(s.byte()), out_)
+                     : node_.find_node_at(now_, endpoint(s.byte()), {}, out_);
     }
     collect();
   }
@@ -135,7 +141,15 @@ class Harness {
     w.key("port").integer(flags * 257);
     if (!(flags & 4)) w.key("target").string(key.view());
     w.key("token").string(flags & 8 ? Bytes{token_} : Bytes{});
-    w.end().key("q").string(method).key("ro").integer(flags >> 7).key("t").string(s.take(flags & 3)).key("y").string("q");
+    w.end()
+        .key("q")
+        .string(method)
+        .key("ro")
+        .integer(flags >> 7)
+        .key("t")
+        .string(s.take(flags & 3))
+        .key("y")
+        .string("q");
     w.end();
     receive(from, raw);
   }

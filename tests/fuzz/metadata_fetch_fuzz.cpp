@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Metadata fetching among strangers: each four bytes of the input are an event (who, what, which piece, how). Whatever
-// they do, nothing is held beyond the limit, a result hashes to what was asked for, and an honest peer that comes at the
-// end gets it there.
+// they do, nothing is held beyond the limit, a result hashes to what was asked for, and an honest peer that comes at
+// the end gets it there.
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -92,7 +92,8 @@ struct World {
       for (const auto& send : batch) {
         magnet::MetadataFetch::Output reply;
         if (send.link == honest)
-          fetch.on_message(now, honest, {Type::data, send.message.piece, truth.size(), piece(send.message.piece)}, reply);
+          fetch.on_message(now, honest, {Type::data, send.message.piece, truth.size(), piece(send.message.piece)},
+                           reply);
         take(std::move(reply));
       }
       if (have_result || !asked.empty()) continue;

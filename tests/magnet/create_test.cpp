@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "magnet/create.hpp"
 
-#include <catch2/catch.hpp>
 #include <string>
+
+#include <catch2/catch.hpp>
 
 #include "magnet/metainfo.hpp"
 #include "wire/base/bencode.hpp"

@@ -2,9 +2,10 @@
 #include "magnet/metadata_fetch.hpp"
 
 #include <algorithm>
-#include <catch2/catch.hpp>
 #include <map>
 #include <set>
+
+#include <catch2/catch.hpp>
 
 #include "wire/base/hash.hpp"
 #include "wire/base/rng.hpp"
@@ -170,8 +171,8 @@ TEST_CASE("M2 only what was asked of this peer is taken, and of exactly its leng
   bench.peer(1);
   REQUIRE(bench.pending.size() == 2);
   const std::uint32_t first = bench.pending[0].message.piece;
-  bench.message(1, Type::data, 3, bench.piece(3, bench.truth), 50'000);  // not asked
-  bench.message(1, Type::data, 4'000'000'000u, ByteVector(5), 50'000);   // not there
+  bench.message(1, Type::data, 3, bench.piece(3, bench.truth), 50'000);          // not asked
+  bench.message(1, Type::data, 4'000'000'000u, ByteVector(5), 50'000);           // not there
   bench.message(9, Type::data, first, bench.piece(first, bench.truth), 50'000);  // nobody
   CHECK(bench.fetch.bytes_held() == 0);
   bench.message(1, Type::data, first, bench.piece(first, bench.truth), 50'000);

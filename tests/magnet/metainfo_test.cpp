@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "magnet/metainfo.hpp"
 
-#include <catch2/catch.hpp>
 #include <string>
+
+#include <catch2/catch.hpp>
 
 #include "wire/base/hash.hpp"
 
@@ -19,15 +20,18 @@ std::string path_of(const std::vector<std::string>& elements) {
   return out + "e";
 }
 std::string file(std::uint64_t size, const std::vector<std::string>& path, const std::string& attr = "") {
-  return "d" + (attr.empty() ? "" : str("attr") + str(attr)) + str("length") + num(size) + str("path") + path_of(path) + "e";
+  return "d" + (attr.empty() ? "" : str("attr") + str(attr)) + str("length") + num(size) + str("path") + path_of(path) +
+         "e";
 }
 std::string digests(std::size_t n) { return str(std::string(n * 20, 'h')); }
 
-std::string single(std::uint64_t size, std::uint64_t piece_length, std::size_t pieces, const std::string& name = "name") {
+std::string single(std::uint64_t size, std::uint64_t piece_length, std::size_t pieces,
+                   const std::string& name = "name") {
   return "d" + str("length") + num(size) + str("name") + str(name) + str("piece length") + num(piece_length) +
          str("pieces") + digests(pieces) + "e";
 }
-std::string multi(const std::string& files, std::uint64_t piece_length, std::size_t pieces, const std::string& more = "") {
+std::string multi(const std::string& files, std::uint64_t piece_length, std::size_t pieces,
+                  const std::string& more = "") {
   return "d" + str("files") + "l" + files + "e" + str("name") + str("root") + str("piece length") + num(piece_length) +
          str("pieces") + digests(pieces) + more + "e";
 }
@@ -36,8 +40,8 @@ std::string leaf(std::uint64_t size) {
          (size > 0 ? str("pieces root") + str(std::string(32, 'r')) : "") + "ee";
 }
 std::string v2(const std::string& tree, const std::string& more = "", std::uint64_t piece_length = 16384) {
-  return "d" + str("file tree") + tree + str("meta version") + num(2) + str("name") + str("root") + str("piece length") +
-         num(piece_length) + more + "e";
+  return "d" + str("file tree") + tree + str("meta version") + num(2) + str("name") + str("root") +
+         str("piece length") + num(piece_length) + more + "e";
 }
 
 Info good(const std::string& raw) {
@@ -95,8 +99,8 @@ TEST_CASE("D1 paths of strangers come out clean and different") {
   const Info info = good(multi(file(1, {"..", "..", "etc"}) + file(1, {"A"}) + file(1, {"a"}) + file(1, {"a", "/b"}) +
                                    file(1, {"p"}, "p") + file(1, {"p"}),
                                16'384, 1));
-  CHECK(joined(info) == std::vector<std::string>{"root/_/_/etc", "root/A", "root/a (2)", "root/a (3)/_b", "root/p (2)",
-                                                 "root/p"});
+  CHECK(joined(info) ==
+        std::vector<std::string>{"root/_/_/etc", "root/A", "root/a (2)", "root/a (3)/_b", "root/p (2)", "root/p"});
   CHECK(good(single(1, 16'384, 1, "../x")).name == ".._x");
   CHECK(good(single(1, 16'384, 1, "..")).files[0].path == std::vector<std::string>{"_"});
 }
@@ -110,17 +114,20 @@ TEST_CASE("UTF-8 variants of names go before the others") {
 
 TEST_CASE("P2 geometry is checked before anything is believed") {
   CHECK(bad(single(1, 0, 1)).message.find("piece length") != std::string::npos);
-  bad("d" + str("length") + num(1) + str("name") + str("n") + str("piece length") + num("-1") + str("pieces") + digests(1) + "e");
+  bad("d" + str("length") + num(1) + str("name") + str("n") + str("piece length") + num("-1") + str("pieces") +
+      digests(1) + "e");
   bad(single(1, (512u << 20) + 1, 1));
   CHECK(good(single(1, 512u << 20, 1)).piece_length == 512u << 20);
   CHECK(bad(single(2'000'001, 1, 0)).message.find("2 million") != std::string::npos);
   CHECK(bad(single(16'385, 16'384, 1)).message == "pieces has 1 hashes where the files need 2");
   bad(single(16'384, 16'384, 2));
-  bad("d" + str("length") + num(1) + str("name") + str("n") + str("piece length") + num(16'384) + str("pieces") + str("short") + "e");
+  bad("d" + str("length") + num(1) + str("name") + str("n") + str("piece length") + num(16'384) + str("pieces") +
+      str("short") + "e");
   const std::string huge = "9223372036854775807";
   const std::string huge_file = "d" + str("length") + num(huge) + str("path") + path_of({"a"}) + "e";
   CHECK(bad(multi(huge_file + huge_file + huge_file, 16'384, 1)).message.find("add up") != std::string::npos);
-  bad("d" + str("length") + num("-1") + str("name") + str("n") + str("piece length") + num(16'384) + str("pieces") + digests(0) + "e");
+  bad("d" + str("length") + num("-1") + str("name") + str("n") + str("piece length") + num(16'384) + str("pieces") +
+      digests(0) + "e");
   CHECK(good(single(0, 16'384, 0)).piece_count() == 0);
 }
 
@@ -140,7 +147,8 @@ TEST_CASE("what is missing or of a wrong kind is named with its place") {
 }
 
 TEST_CASE("v2 trees are flattened") {
-  const std::string raw = v2("d" + str("a") + leaf(20'000) + str("d") + "d" + str("b") + leaf(0) + str("c") + leaf(1) + "ee");
+  const std::string raw =
+      v2("d" + str("a") + leaf(20'000) + str("d") + "d" + str("b") + leaf(0) + str("c") + leaf(1) + "ee");
   const Info info = good(raw);
   CHECK_FALSE(info.info_hash);
   CHECK(info.info_hash_v2 == wire::sha256(wire::as_bytes(raw)));
@@ -156,8 +164,8 @@ TEST_CASE("v2 trees are flattened") {
 TEST_CASE("hybrid torrents are checked on both sides") {
   const std::string tree = "d" + str("a") + leaf(20'000) + str("b") + leaf(5) + "e";
   const auto hybrid = [&](const std::string& files, std::size_t pieces) {
-    return "d" + str("file tree") + tree + str("files") + "l" + files + "e" + str("meta version") + num(2) + str("name") +
-           str("root") + str("piece length") + num(16'384) + str("pieces") + digests(pieces) + "e";
+    return "d" + str("file tree") + tree + str("files") + "l" + files + "e" + str("meta version") + num(2) +
+           str("name") + str("root") + str("piece length") + num(16'384) + str("pieces") + digests(pieces) + "e";
   };
   const Info info = good(hybrid(file(20'000, {"a"}) + file(12'768, {".pad", "12768"}, "p") + file(5, {"b"}), 3));
   CHECK(info.info_hash);
@@ -193,9 +201,9 @@ TEST_CASE("malformed v2 trees") {
 TEST_CASE("a torrent file") {
   const std::string info = single(1, 16'384, 1);
   const std::string text = "d" + str("announce") + str("http://a") + str("announce-list") + "ll" + str("http://b") +
-                           str("http://c") + "elee" + str("comment") + str("hello\xff") + str("created by") + str("me") +
-                           str("creation date") + num(7) + str("info") + info + str("nodes") + "l" + "l" + str("h") +
-                           num(1) + "el" + str("::1") + num(2) + "el" + str("x") + "ee" + str("url-list") +
+                           str("http://c") + "elee" + str("comment") + str("hello\xff") + str("created by") +
+                           str("me") + str("creation date") + num(7) + str("info") + info + str("nodes") + "l" + "l" +
+                           str("h") + num(1) + "el" + str("::1") + num(2) + "el" + str("x") + "ee" + str("url-list") +
                            str("http://w") + "e";
   const auto parsed = parse_torrent(wire::as_bytes(text));
   REQUIRE(parsed);

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "magnet/safe_path.hpp"
 
-#include <catch2/catch.hpp>
 #include <chrono>
 #include <set>
 #include <string>
+
+#include <catch2/catch.hpp>
 
 #include "magnet/text.hpp"
 #include "wire/base/bytes.hpp"
@@ -24,10 +25,10 @@ TEST_CASE("D1 an element loses what a path must not hold") {
   CHECK(clean_element("a\\b") == "a_b");
   CHECK(clean_element(std::string("a\0b", 3)) == "a_b");
   CHECK(clean_element("a\nb\x1b[2Jc\x7f") == "a_b_[2Jc_");
-  CHECK(clean_element("\xC2\x85x") == "_x");           // NEL, a C1 control
+  CHECK(clean_element("\xC2\x85x") == "_x");  // NEL, a C1 control
   CHECK(clean_element("\xff\xfe.mp3") == "__.mp3");
-  CHECK(clean_element("\xC0\xAF") == "__");            // an overlong '/'
-  CHECK(clean_element("\xED\xA0\x80") == "___");       // a surrogate
+  CHECK(clean_element("\xC0\xAF") == "__");       // an overlong '/'
+  CHECK(clean_element("\xED\xA0\x80") == "___");  // a surrogate
   CHECK(clean_element("日本語.txt") == "日本語.txt");
 }
 
@@ -52,7 +53,7 @@ TEST_CASE("D1 names that a file system may confuse are renamed") {
   CHECK(set.add({"t", "read.ME"}) == Path{"t", "read (2).ME"});
   CHECK(set.add({"t", "READ.ME"}) == Path{"t", "READ (3).ME"});
   CHECK(set.add({"t", "Read.me"}) == Path{"t", "Read (4).me"});
-  CHECK(set.add({"t", "é"}) == Path{"t", "é"});                    // composed
+  CHECK(set.add({"t", "é"}) == Path{"t", "é"});                      // composed
   CHECK(set.add({"t", "e\xCC\x81"}) == Path{"t", "e\xCC\x81 (2)"});  // decomposed
   CHECK(set.add({"t", "straße"}) == Path{"t", "straße"});
   CHECK(set.add({"t", "STRASSE"}) == Path{"t", "STRASSE (2)"});

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "magnet/uri.hpp"
 
-#include <catch2/catch.hpp>
 #include <string>
+
+#include <catch2/catch.hpp>
 
 namespace lodestone::magnet {
 namespace {
@@ -25,9 +26,10 @@ UriError bad(const std::string& text) {
 }
 
 TEST_CASE("a magnet link is read in full") {
-  const auto uri = good("magnet:?xt=urn:btih:" + kHex + "&dn=a+b%20c&xl=42&tr=udp%3A%2F%2Ft.example%3A80&tr.1=http://u/" +
-                        "&ws=http%3A%2F%2Fw%2F&x.pe=1.2.3.4:5&x.pe=[2001:db8::1]:6&dht=router.example:6881&so=0,2,6-8" +
-                        "&xt.2=urn:btmh:1220" + kHex2 + "&foo=bar");
+  const auto uri =
+      good("magnet:?xt=urn:btih:" + kHex + "&dn=a+b%20c&xl=42&tr=udp%3A%2F%2Ft.example%3A80&tr.1=http://u/" +
+           "&ws=http%3A%2F%2Fw%2F&x.pe=1.2.3.4:5&x.pe=[2001:db8::1]:6&dht=router.example:6881&so=0,2,6-8" +
+           "&xt.2=urn:btmh:1220" + kHex2 + "&foo=bar");
   CHECK(uri.info_hash->hex() == kHex);
   CHECK(wire::to_hex(*uri.info_hash_v2) == kHex2);
   CHECK(uri.name == "a b c");
@@ -69,8 +71,9 @@ TEST_CASE("malformed links are refused with the offset of the value") {
 }
 
 TEST_CASE("hints that make no sense are no hints") {
-  const auto uri = good("magnet:?xt=urn:btih:" + kHex + "&xl=99999999999999999999&x.pe=nowhere&x.pe=1.2.3.4:0&x.pe=a:65536" +
-                        "&x.pe=[1.2.3.4]:5&x.pe=::1:5&dht=h%20x:1&dn=%ff%zz&tr=");
+  const auto uri =
+      good("magnet:?xt=urn:btih:" + kHex + "&xl=99999999999999999999&x.pe=nowhere&x.pe=1.2.3.4:0&x.pe=a:65536" +
+           "&x.pe=[1.2.3.4]:5&x.pe=::1:5&dht=h%20x:1&dn=%ff%zz&tr=");
   CHECK_FALSE(uri.size);
   CHECK(uri.peers.empty());
   CHECK(uri.nodes.empty());

@@ -4,10 +4,11 @@
 
 #include <unistd.h>
 
-#include <catch2/catch.hpp>
 #include <filesystem>
 #include <fstream>
 #include <map>
+
+#include <catch2/catch.hpp>
 
 #include "magnet/create.hpp"
 #include "magnet/metainfo.hpp"
@@ -53,7 +54,8 @@ struct Sample {
     spec.piece_length = kPieceLength;
     spec.files = {{{"a.bin"}, sizes[0]}, {{"deep", "er", "b.bin"}, sizes[1]}, {{"empty"}, 0}};
     for (std::size_t at = 0; at < size; at += kPieceLength)
-      spec.pieces.push_back(wire::sha1(wire::Bytes(stream).subspan(at, std::min<std::size_t>(kPieceLength, size - at))));
+      spec.pieces.push_back(
+          wire::sha1(wire::Bytes(stream).subspan(at, std::min<std::size_t>(kPieceLength, size - at))));
     const auto file = magnet::encode_torrent(spec);
     REQUIRE(file);
     auto parsed = magnet::parse_torrent(*file);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <catch2/catch.hpp>
-
 #include <algorithm>
 #include <map>
 #include <vector>
+
+#include <catch2/catch.hpp>
 
 #include "tests/scenarios/seeds.hpp"
 #include "tools/sim/crowd.hpp"

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <catch2/catch.hpp>
-
 #include <algorithm>
 #include <vector>
+
+#include <catch2/catch.hpp>
 
 #include "tests/scenarios/seeds.hpp"
 #include "tools/sim/crowd.hpp"
@@ -41,8 +41,8 @@ double found_share(World& world, Crowd& crowd, std::size_t per_node = 1) {
   return static_cast<double>(found) / static_cast<double>(expected);
 }
 
-/// `settle`: in a network of hundreds newcomers are verified 90 s to 15 min after they turned up (T2), and those who came
-/// last fill their tables with the first refresh of their buckets, after 15 min (T6).
+/// `settle`: in a network of hundreds newcomers are verified 90 s to 15 min after they turned up (T2), and those who
+/// came last fill their tables with the first refresh of their buckets, after 15 min (T6).
 void bootstrap(std::size_t nodes, Duration settle, std::size_t least_table, std::size_t lookups_per_node) {
   for (const std::uint64_t seed : tests::seeds()) {
     CAPTURE(seed, nodes);
@@ -65,9 +65,13 @@ TEST_CASE("a network of 2 nodes finds itself") { bootstrap(2, 10s, 1, 150); }
 
 TEST_CASE("a network of 5 nodes knows itself wholly") { bootstrap(5, 10s, 4, 60); }
 
-TEST_CASE("300 nodes bootstrap from one introducer and find the closest of any target") { bootstrap(300, 20min, 32, 1); }
+TEST_CASE("300 nodes bootstrap from one introducer and find the closest of any target") {
+  bootstrap(300, 20min, 32, 1);
+}
 
-TEST_CASE("3,000 nodes bootstrap from one introducer and find the closest of any target") { bootstrap(3'000, 20min, 48, 1); }
+TEST_CASE("3,000 nodes bootstrap from one introducer and find the closest of any target") {
+  bootstrap(3'000, 20min, 48, 1);
+}
 
 TEST_CASE("T2 a node that joins a network of 300 has a table within seconds") {
   for (const std::uint64_t seed : tests::seeds()) {

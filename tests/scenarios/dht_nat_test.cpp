@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <catch2/catch.hpp>
-
 #include <algorithm>
 #include <vector>
+
+#include <catch2/catch.hpp>
 
 #include "tests/scenarios/seeds.hpp"
 #include "tools/sim/crowd.hpp"

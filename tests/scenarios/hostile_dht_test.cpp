@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <catch2/catch.hpp>
-
 #include <algorithm>
 #include <memory>
 #include <vector>
+
+#include <catch2/catch.hpp>
 
 #include "tests/scenarios/seeds.hpp"
 #include "tools/sim/crowd.hpp"
@@ -57,7 +57,8 @@ struct Siege {
     world.run_for(60s);
     return static_cast<std::size_t>(std::count_if(all.begin(), all.end(), [&](const Pair& p) {
       const Endpoint expected{crowd[p.by].local().address, 4'000};
-      return p.lookup->done && std::find(p.lookup->peers.begin(), p.lookup->peers.end(), expected) != p.lookup->peers.end();
+      return p.lookup->done &&
+             std::find(p.lookup->peers.begin(), p.lookup->peers.end(), expected) != p.lookup->peers.end();
     }));
   }
 };

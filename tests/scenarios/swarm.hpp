@@ -25,7 +25,8 @@ struct Swarm {
 
   explicit Swarm(std::uint64_t seed, std::vector<std::uint64_t> sizes = {3'000'000, 0, 1'234'567},
                  std::uint64_t piece_length = 64 * 1024, std::size_t nodes = 50)
-      : world({.seed = seed, .links = {}}), streams(world),
+      : world({.seed = seed, .links = {}}),
+        streams(world),
         crowd(world, {.nodes = nodes, .nat = {}, .join_window = std::chrono::seconds(20), .adjust = nullptr}),
         sample(sim::make_sample(world.rng(), sizes, piece_length)) {
     crowd.join_all(std::chrono::minutes(2));

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <catch2/catch.hpp>
+#include "tests/scenarios/swarm.hpp"
 
 #include <algorithm>
 
+#include <catch2/catch.hpp>
+
 #include "tests/scenarios/seeds.hpp"
-#include "tests/scenarios/swarm.hpp"
 
 namespace lodestone::tests {
 namespace {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A little network of real dht::Nodes in virtual time: every datagram takes `latency`, nothing is lost unless a test says
-// so, time jumps to the next thing that happens. Counts what is sent.
+// A little network of real dht::Nodes in virtual time: every datagram takes `latency`, nothing is lost unless a test
+// says so, time jumps to the next thing that happens. Counts what is sent.
 #pragma once
 
 #include <functional>
@@ -123,9 +123,7 @@ class DhtNetwork {
     std::uint64_t serial;
     wire::Endpoint from, to;
     wire::ByteVector payload;
-    friend bool operator>(const Packet& a, const Packet& b) {
-      return a.at != b.at ? a.at > b.at : a.serial > b.serial;
-    }
+    friend bool operator>(const Packet& a, const Packet& b) { return a.at != b.at ? a.at > b.at : a.serial > b.serial; }
   };
   [[nodiscard]] wire::Address address(std::size_t i) const {
     const auto n = static_cast<std::uint32_t>(i);

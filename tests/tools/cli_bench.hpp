@@ -2,13 +2,13 @@
 // The command line in-process: string streams for the terminal, a directory of its own, no environment.
 #pragma once
 
-#include <stdlib.h>
-
 #include <filesystem>
 #include <fstream>
 #include <sstream>
 #include <string>
 #include <vector>
+
+#include <stdlib.h>
 
 #include "tools/cli/app.hpp"
 #include "tools/cli/environment.hpp"
@@ -20,7 +20,8 @@ struct Ran {
   std::string out, err;
 };
 
-inline Ran run_cli(const std::vector<std::string>& args, const std::string& input = "", const Environment& environment = {}) {
+inline Ran run_cli(const std::vector<std::string>& args, const std::string& input = "",
+                   const Environment& environment = {}) {
   std::vector<const char*> words;
   for (const std::string& arg : args) words.push_back(arg.c_str());
   std::ostringstream out, err;

@@ -2,8 +2,9 @@
 // The offline commands as scripts see them: exit codes, streams, documents.
 #include <sys/stat.h>
 
-#include <catch2/catch.hpp>
 #include <filesystem>
+
+#include <catch2/catch.hpp>
 #include <nlohmann/json.hpp>
 
 #include "tests/tools/cli_bench.hpp"
@@ -73,8 +74,10 @@ TEST_CASE("a bad command line is exit 2 and one line") {
 }
 
 TEST_CASE("with --json the last line of a failure is the exit record") {
-  for (const auto& args : std::vector<std::vector<std::string>>{
-           {"--json", "frobnicate"}, {"show", "--json"}, {"--json", "show", "nowhere"}, {"show", "nowhere", "--json"}}) {
+  for (const auto& args : std::vector<std::vector<std::string>>{{"--json", "frobnicate"},
+                                                                {"show", "--json"},
+                                                                {"--json", "show", "nowhere"},
+                                                                {"show", "nowhere", "--json"}}) {
     CAPTURE(args);
     const Ran ran = run_cli(args);
     CHECK(ran.code == 2);
@@ -88,15 +91,19 @@ TEST_CASE("with --json the last line of a failure is the exit record") {
   const Ran ran = run_cli({"--json", "magnet", "parse", "magnet:?xt=urn:btih:xyz"});
   CHECK(ran.code == 11);
   CHECK(ran.out.empty());
-  CHECK(last_line(ran.err) == R"({"type":"exit","code":11,"error":"bad-input","message":"magnet: xt: urn:btih: needs 40 hex or 32 base32 digits at byte 11."})");
+  CHECK(
+      last_line(ran.err) ==
+      R"({"type":"exit","code":11,"error":"bad-input","message":"magnet: xt: urn:btih: needs 40 hex or 32 base32 digits at byte 11."})");
   CHECK(run_cli({"--json", "magnet", "parse", "magnet:?xt=urn:btih:" + kHex}).err.empty());
 }
 
 TEST_CASE("global flags are accepted before and after a command, repeatable ones take one value each") {
   TemporaryDirectory dir;
   const std::string path = dir.write("a.torrent", kTorrent);
-  const Ran before = run_cli({"--json", "--peer", "1.2.3.4:5", "--peer", "h:6", "--listen", "[::1]:7", "--listen", "::", "show", path});
-  const Ran after = run_cli({"show", path, "--json", "--bootstrap", "a:1,b:2", "-vv", "--timeout", "5m", "--color=never", "-4"});
+  const Ran before = run_cli(
+      {"--json", "--peer", "1.2.3.4:5", "--peer", "h:6", "--listen", "[::1]:7", "--listen", "::", "show", path});
+  const Ran after =
+      run_cli({"show", path, "--json", "--bootstrap", "a:1,b:2", "-vv", "--timeout", "5m", "--color=never", "-4"});
   CHECK(before.code == 0);
   CHECK(after.code == 0);
   CHECK(before.out == after.out);
@@ -125,17 +132,18 @@ TEST_CASE("a stdout that cannot be written is a failure") {
 // --- show, magnet ---
 
 TEST_CASE("show prints the document of cli.md") {
-  const std::string full = "d7:comment5:hello10:created by2:me13:creation datei7e4:info" + kInfo +
-                           "5:nodesll1:hi1eee8:url-list8:http://we";
+  const std::string full =
+      "d7:comment5:hello10:created by2:me13:creation datei7e4:info" + kInfo + "5:nodesll1:hi1eee8:url-list8:http://we";
   const Ran ran = run_cli({"--json", "show", "-"}, full);
   CHECK(ran.code == 0);
   CHECK(ran.err.empty());
-  CHECK(ran.out ==
-        R"({"type":"torrent","info_hash":"f809e8a54e38b06a06c01692a858441abb078e5b","info_hash_v2":null,"name":"n","size":1,)"
-        R"("piece_length":16384,"pieces":1,"private":false,"files":[{"path":"n","size":1,"pad":false}],"trackers":[],)"
-        R"("webseeds":["http://w"],"nodes":["h:1"],"comment":"hello","created_by":"me","created":"1970-01-01T00:00:07Z",)"
-        R"("magnet":"magnet:?xt=urn:btih:f809e8a54e38b06a06c01692a858441abb078e5b&dn=n&xl=1&ws=http%3A%2F%2Fw&dht=h:1"})"
-        "\n");
+  CHECK(
+      ran.out ==
+      R"({"type":"torrent","info_hash":"f809e8a54e38b06a06c01692a858441abb078e5b","info_hash_v2":null,"name":"n","size":1,)"
+      R"("piece_length":16384,"pieces":1,"private":false,"files":[{"path":"n","size":1,"pad":false}],"trackers":[],)"
+      R"("webseeds":["http://w"],"nodes":["h:1"],"comment":"hello","created_by":"me","created":"1970-01-01T00:00:07Z",)"
+      R"("magnet":"magnet:?xt=urn:btih:f809e8a54e38b06a06c01692a858441abb078e5b&dn=n&xl=1&ws=http%3A%2F%2Fw&dht=h:1"})"
+      "\n");
   const Ran human = run_cli({"show", "-"}, full);
   CHECK(human.code == 0);
   CHECK(human.out.find("info-hash    f809e8a54e38b06a06c01692a858441abb078e5b\n") != std::string::npos);
@@ -143,7 +151,9 @@ TEST_CASE("show prints the document of cli.md") {
 
 TEST_CASE("show tells v2 and hybrid torrents apart") {
   const std::string corpus = LODESTONE_SOURCE_DIR "/tests/fuzz/corpus/metainfo/";
-  const auto show = [&](const std::string& name) { return Json::parse(run_cli({"--json", "show", corpus + name}).out); };
+  const auto show = [&](const std::string& name) {
+    return Json::parse(run_cli({"--json", "show", corpus + name}).out);
+  };
   CHECK(show("v2_multi")["info_hash"].is_null());
   CHECK(show("v2_multi")["info_hash_v2"].get<std::string>().size() == 64);
   CHECK(show("v1_multi")["info_hash_v2"].is_null());
@@ -167,8 +177,9 @@ TEST_CASE("bad torrents are exit 11 with the byte") {
 }
 
 TEST_CASE("magnet parse prints the document of cli.md") {
-  const Ran ran = run_cli({"--json", "magnet", "parse",
-                           "magnet:?xt=urn:btih:" + kHex + "&dn=a+b&xl=5&tr=http://t&x.pe=[::1]:5&dht=h:1&so=1,3-5&ws=http://w"});
+  const Ran ran =
+      run_cli({"--json", "magnet", "parse",
+               "magnet:?xt=urn:btih:" + kHex + "&dn=a+b&xl=5&tr=http://t&x.pe=[::1]:5&dht=h:1&so=1,3-5&ws=http://w"});
   CHECK(ran.code == 0);
   CHECK(ran.out == R"({"type":"magnet","info_hash":")" + kHex +
                        R"(","info_hash_v2":null,"name":"a b","size":5,"trackers":["http://t"],"webseeds":["http://w"],)"
@@ -211,8 +222,11 @@ TEST_CASE("bdecode prints JSON") {
   CHECK(json("d1:ai1e1:bl2:xyi2eee") == "{\"a\":1,\"b\":[\"xy\",2]}\n");
   CHECK(json("2:\"\\") == "\"\\\"\\\\\"\n");
   CHECK(json("2:\xff\x01") == "{\"hex\":\"ff01\"}\n");
-  CHECK(json("d1:ai1e1:\xff" "d1:kleee") == "{\"pairs\":[[\"a\",1],[{\"hex\":\"ff\"},{\"k\":[]}]]}\n");
-  CHECK(json("d1:\xff" "d1:\xfe" "leee") == "{\"pairs\":[[{\"hex\":\"ff\"},{\"pairs\":[[{\"hex\":\"fe\"},[]]]}]]}\n");
+  CHECK(json("d1:ai1e1:\xff"
+             "d1:kleee") == "{\"pairs\":[[\"a\",1],[{\"hex\":\"ff\"},{\"k\":[]}]]}\n");
+  CHECK(json("d1:\xff"
+             "d1:\xfe"
+             "leee") == "{\"pairs\":[[{\"hex\":\"ff\"},{\"pairs\":[[{\"hex\":\"fe\"},[]]]}]]}\n");
   CHECK(json("d1:ai1e1:ai2ee") == "{\"pairs\":[[\"a\",1],[\"a\",2]]}\n");  // JSON would merge them
   const std::string deep = std::string(100, 'l') + std::string(100, 'e');
   CHECK(json(deep) == std::string(100, '[') + std::string(100, ']') + "\n");
@@ -310,8 +324,9 @@ TEST_CASE("create -o - writes the torrent to stdout and the magnet to stderr") {
 TEST_CASE("create takes its options into the torrent") {
   TemporaryDirectory dir;
   const std::string path = dir.write("one.bin", std::string(70'000, 'x'));
-  const Ran ran = run_cli({"create", path, "-o", dir.file("t"), "--piece-length", "32k", "--private", "--node", "h:1", "--comment",
-                           "hi", "--webseed", "http://w", "--tracker", "http://a", "--tracker", "http://b", "--no-date"});
+  const Ran ran =
+      run_cli({"create", path, "-o", dir.file("t"), "--piece-length", "32k", "--private", "--node", "h:1", "--comment",
+               "hi", "--webseed", "http://w", "--tracker", "http://a", "--tracker", "http://b", "--no-date"});
   CHECK(ran.code == 0);
   CHECK(ran.out.starts_with("magnet:?xt=urn:btih:"));
   const Json shown = Json::parse(run_cli({"--json", "show", dir.file("t")}).out);

@@ -42,7 +42,7 @@ TEST_CASE("a file appears whole, replaces an older one and leaves nothing behind
   for ([[maybe_unused]] const auto& entry : std::filesystem::directory_iterator(folder.file(""))) ++files;
   CHECK(files == 1);
   CHECK_FALSE(save_file("/dev/null", wire::as_bytes("x")));
-  struct stat state {};
+  struct stat state{};
   REQUIRE(::stat("/dev/null", &state) == 0);
   CHECK(S_ISCHR(state.st_mode));
 }

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tools/cli/target.hpp"
 
-#include <catch2/catch.hpp>
 #include <sstream>
+
+#include <catch2/catch.hpp>
 
 #include "tests/tools/cli_bench.hpp"
 
@@ -45,7 +46,7 @@ TEST_CASE("why a target is refused") {
   TemporaryDirectory dir;
   Bench b;
   CHECK(read_target("no-such-file", b.context).error().code == ExitCode::usage);
-  CHECK(read_target("-", b.context).error().code == ExitCode::usage);  // stdin only where a command says so
+  CHECK(read_target("-", b.context).error().code == ExitCode::usage);             // stdin only where a command says so
   CHECK(read_target(dir.file(""), b.context).error().code == ExitCode::storage);  // a directory
   const auto link = read_target("magnet:?xt=urn:btih:123", b.context);
   CHECK(link.error().code == ExitCode::bad_input);
@@ -53,7 +54,8 @@ TEST_CASE("why a target is refused") {
   const auto file = read_target(dir.write("bad.torrent", "d4:infod4:name"), b.context);
   CHECK(file.error().code == ExitCode::bad_input);
   CHECK(file.error().cause.ends_with("at byte 14"));
-  CHECK(read_input(dir.write("large", std::string(1001, 'x')), b.context, false, 1000).error().code == ExitCode::bad_input);
+  CHECK(read_input(dir.write("large", std::string(1001, 'x')), b.context, false, 1000).error().code ==
+        ExitCode::bad_input);
   CHECK(read_input(dir.file("large"), b.context, false, 1001)->size() == 1001);
 }
 

@@ -13,7 +13,8 @@ const std::string kHead = R"(,"info_hash":"0123456789abcdef0123456789abcdef01234
 
 TEST_CASE("phase record") {
   CHECK(phase_record(kHash, {TransferPhase::lookup, 1.23456, 5, 9, 2, 30, 40}).dump() ==
-        R"({"type":"phase")" + kHead + R"("phase":"lookup","elapsed":1.235,"dht_nodes":5,"asked":9,"peers":2,"bytes_done":30,"bytes_total":40})");
+        R"({"type":"phase")" + kHead +
+            R"("phase":"lookup","elapsed":1.235,"dht_nodes":5,"asked":9,"peers":2,"bytes_done":30,"bytes_total":40})");
 }
 
 TEST_CASE("metadata record keeps pads in their places") {

@@ -20,7 +20,8 @@ TEST_CASE("sizes are read") {
   CHECK(parse_size("1.5k") == 1536u);
   CHECK(parse_size("7B") == 7u);
   CHECK(parse_size("8191P") == std::uint64_t{8191} << 50);
-  for (const char* text : {"", "k", "-1", "+1", "1x", "1 k", "1kk", "1.", ".5", "0x10", "1e3", "8192P", "99999999999999999999"})
+  for (const char* text :
+       {"", "k", "-1", "+1", "1x", "1 k", "1kk", "1.", ".5", "0x10", "1e3", "8192P", "99999999999999999999"})
     CHECK_FALSE(parse_size(text));
 }
 

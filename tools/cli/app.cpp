@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tools/cli/app.hpp"
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <exception>
 #include <istream>
 #include <new>
-#include <nlohmann/json.hpp>
 #include <ostream>
 #include <string>
 #include <string_view>
 #include <system_error>
 #include <vector>
+
+#include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
 
 #include "tools/cli/commands.hpp"
 #include "tools/cli/context.hpp"
@@ -126,8 +127,9 @@ void write_exit_record(Context& context, ExitCode code) {
 }
 
 ExitCode run_in(Context& context, std::span<const char* const> args) {
-  CLI::App app("Fetches content by magnet link through the DHT alone, serves as a DHT node, explores the DHT.", "lodestone");
-  app.fallthrough();           // inherited: global flags are accepted after a command, too
+  CLI::App app("Fetches content by magnet link through the DHT alone, serves as a DHT node, explores the DHT.",
+               "lodestone");
+  app.fallthrough();             // inherited: global flags are accepted after a command, too
   app.require_subcommand(0, 1);  // and once a command is named, a file may be called like another one
   app.set_version_flag("--version", kVersion);
   app.get_formatter()->column_width(36);

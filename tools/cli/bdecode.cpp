@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // `bdecode [FILE|-]`: bencode as JSON. The document is written while the tokens are walked, without recursion and
 // without a second tree in memory: the input may hold millions of values.
-#include <fmt/format.h>
-
-#include <CLI/CLI.hpp>
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <ostream>
 #include <set>
 #include <string>
 #include <vector>
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 #include "tools/cli/context.hpp"
 #include "tools/cli/target.hpp"
@@ -61,13 +61,17 @@ class JsonWriter {
       case Kind::list: open(view, Form::list, "["); return;
       case Kind::dict: break;
     }
-    if (needs_pairs(view)) open(view, Form::pairs, "{\"pairs\":[");
-    else open(view, Form::object, "{");
+    if (needs_pairs(view))
+      open(view, Form::pairs, "{\"pairs\":[");
+    else
+      open(view, Form::object, "{");
   }
 
   void string(wire::Bytes bytes) {
-    if (wire::is_utf8(bytes)) out_ << quoted(wire::as_text(bytes));
-    else out_ << "{\"hex\":\"" << wire::to_hex(bytes) << "\"}";
+    if (wire::is_utf8(bytes))
+      out_ << quoted(wire::as_text(bytes));
+    else
+      out_ << "{\"hex\":\"" << wire::to_hex(bytes) << "\"}";
   }
 
   void open(const View& view, Form form, std::string_view opening) {
@@ -141,7 +145,8 @@ void add_bdecode(CLI::App& app, Context& context) {
   auto options = std::make_shared<Options>();
   CLI::App* command = app.add_subcommand("bdecode", "Prints bencode as JSON");
   command->add_option("file", options->path, "A file, '-' for stdin (default)")->type_name("FILE|-");
-  command->add_flag("--strict", options->strict, "Demand canonical form: sorted unique keys, no leading zeros, no rest");
+  command->add_flag("--strict", options->strict,
+                    "Demand canonical form: sorted unique keys, no leading zeros, no rest");
   on_run(*command, context, [options, &context] { return bdecode(options->path, options->strict, context); });
 }
 

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tools/cli/context.hpp"
 
-#include <CLI/CLI.hpp>
 #include <utility>
+
+#include <CLI/CLI.hpp>
 
 #include "magnet/text.hpp"
 

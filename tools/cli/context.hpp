@@ -45,10 +45,10 @@ struct GlobalOptions {
   std::vector<magnet::HostPort> bootstrap;  // --bootstrap: replaces the built-in routers
   bool no_bootstrap = false;
   std::vector<magnet::HostPort> peers;  // --peer
-  std::string state_dir;                // --state-dir or the default; empty only where there is no home directory either
+  std::string state_dir;  // --state-dir or the default; empty only where there is no home directory either
   bool json = false;
-  bool quiet = false;  // -q
-  int verbose = 0;     // -v, counted
+  bool quiet = false;                   // -q
+  int verbose = 0;                      // -v, counted
   LogLevel log_level = LogLevel::warn;  // --log-level, else by -q and -v
   std::optional<wire::Duration> timeout;
   ProgressMode progress = ProgressMode::automatic;
@@ -60,7 +60,8 @@ struct GlobalOptions {
   [[nodiscard]] bool use_v6() const { return !v4_only; }
 };
 
-/// `error: <subject>: <cause>. <next step>`. Cause and next step come without a final stop; an empty next step is left out.
+/// `error: <subject>: <cause>. <next step>`. Cause and next step come without a final stop; an empty next step is left
+/// out.
 struct Failure {
   ExitCode code = ExitCode::error;
   std::string subject;

@@ -1,22 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 // `create PATH`: a torrent file out of a file or a directory. Same input, same bytes.
+#include "magnet/create.hpp"
+
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <CLI/CLI.hpp>
 #include <bit>
 #include <cerrno>
 #include <charconv>
 #include <chrono>
 #include <filesystem>
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <ostream>
 #include <string>
 #include <system_error>
 
-#include "magnet/create.hpp"
+#include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
+
 #include "magnet/metainfo.hpp"
 #include "tools/cli/context.hpp"
 #include "tools/cli/documents.hpp"
@@ -65,13 +67,15 @@ fs::path output_path(const CreateOptions& options, const std::string& name) {
   return fs::is_directory(options.output, ignored) ? fs::path(options.output) / file : fs::path(options.output);
 }
 
-std::expected<std::optional<std::int64_t>, Failure> creation_date(const CreateOptions& options, const Context& context) {
+std::expected<std::optional<std::int64_t>, Failure> creation_date(const CreateOptions& options,
+                                                                  const Context& context) {
   if (options.no_date) return std::nullopt;
   if (const auto epoch = context.environment.variable("SOURCE_DATE_EPOCH")) {
     std::int64_t seconds = 0;
     const auto [at, problem] = std::from_chars(epoch->data(), epoch->data() + epoch->size(), seconds);
     if (problem != std::errc{} || at != epoch->data() + epoch->size() || seconds < 0)
-      return std::unexpected(Failure{ExitCode::usage, "SOURCE_DATE_EPOCH", "'" + *epoch + "' is no number of seconds", ""});
+      return std::unexpected(
+          Failure{ExitCode::usage, "SOURCE_DATE_EPOCH", "'" + *epoch + "' is no number of seconds", ""});
     return seconds;
   }
   return std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count();
@@ -91,7 +95,8 @@ int write_all(int file, wire::Bytes bytes) {
 /// A file appears under its name when it is complete; what is no regular file (a pipe, a device) is written as it is.
 std::optional<Failure> write_file(const fs::path& path, wire::Bytes bytes) {
   const auto failed = [&path](int code) {
-    return Failure{ExitCode::storage, path.string(), std::generic_category().message(code), "Choose another place with -o"};
+    return Failure{ExitCode::storage, path.string(), std::generic_category().message(code),
+                   "Choose another place with -o"};
   };
   std::error_code ignored;
   const bool direct = fs::exists(path, ignored) && !fs::is_regular_file(fs::symlink_status(path, ignored));

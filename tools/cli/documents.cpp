@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tools/cli/documents.hpp"
 
-#include <fmt/format.h>
-
 #include <algorithm>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 #include "tools/cli/units.hpp"
 #include "wire/base/bytes.hpp"
@@ -24,7 +24,9 @@ Json or_null(const std::optional<T>& value) {
 }
 
 Json hash_or_null(const std::optional<wire::InfoHash>& hash) { return hash ? Json(hash->hex()) : Json(nullptr); }
-Json hash_or_null(const std::optional<wire::InfoHashV2>& hash) { return hash ? Json(wire::to_hex(*hash)) : Json(nullptr); }
+Json hash_or_null(const std::optional<wire::InfoHashV2>& hash) {
+  return hash ? Json(wire::to_hex(*hash)) : Json(nullptr);
+}
 
 Json texts(const std::vector<magnet::HostPort>& hosts) {
   Json list = Json::array();

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <CLI/CLI.hpp>
 #include <expected>
 #include <map>
 #include <string>
 #include <string_view>
+
+#include <CLI/CLI.hpp>
 
 #include "tools/cli/commands.hpp"
 #include "tools/cli/context.hpp"
@@ -16,7 +17,8 @@ namespace {
 std::expected<ListenOption, std::string> parse_listen(std::string_view text) {
   if (auto address = wire::Address::parse(text)) return ListenOption{*address, std::nullopt};
   if (text.starts_with('[') && text.ends_with(']'))
-    if (auto address = wire::Address::parse(text.substr(1, text.size() - 2))) return ListenOption{*address, std::nullopt};
+    if (auto address = wire::Address::parse(text.substr(1, text.size() - 2)))
+      return ListenOption{*address, std::nullopt};
   if (auto endpoint = wire::Endpoint::parse(text)) return ListenOption{endpoint->address, endpoint->port};
   return std::unexpected("'" + std::string(text) + "' is no ADDR or ADDR:PORT");
 }
@@ -57,12 +59,13 @@ void add_global_options(CLI::App& app, Context& context) {
   GlobalOptions& g = context.global;
   app.option_defaults()->group("Global options");
   add_parsed_list(app, "--listen", g.listen, parse_listen, "Local address (repeatable)")->type_name("ADDR[:PORT]");
-  add_parsed_list(app, "--bootstrap", g.bootstrap, parse_host_port, "DHT nodes to start from, instead of the built-in ones",
-                  ',')
+  add_parsed_list(app, "--bootstrap", g.bootstrap, parse_host_port,
+                  "DHT nodes to start from, instead of the built-in ones", ',')
       ->type_name("HOST:PORT[,...]");
   app.add_flag("--no-bootstrap", g.no_bootstrap, "Start from saved and given DHT nodes only");
   add_parsed_list(app, "--peer", g.peers, parse_host_port, "A peer to try (repeatable)")->type_name("HOST:PORT");
-  app.add_option("--state-dir", g.state_dir, "Where state is kept (default: $XDG_STATE_HOME/lodestone)")->type_name("DIR");
+  app.add_option("--state-dir", g.state_dir, "Where state is kept (default: $XDG_STATE_HOME/lodestone)")
+      ->type_name("DIR");
   app.add_flag("--json", g.json, "Records as JSON on stdout");
   app.add_flag("-q,--quiet", g.quiet, "Only results and errors");
   app.add_flag("-v,--verbose", g.verbose, "Say more (repeatable)");

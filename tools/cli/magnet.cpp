@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // `magnet parse URI` and `magnet make FILE.torrent`.
-#include <fmt/format.h>
+#include <memory>
+#include <string>
 
 #include <CLI/CLI.hpp>
-#include <memory>
+#include <fmt/format.h>
 #include <nlohmann/json.hpp>
-#include <string>
 
 #include "magnet/uri.hpp"
 #include "tools/cli/context.hpp"
@@ -18,9 +18,12 @@ namespace {
 ExitCode parse(const std::string& text, Context& context) {
   const auto uri = magnet::parse_magnet(text);
   if (!uri)
-    return context.fail(ExitCode::bad_input, "magnet", fmt::format("{} at byte {}", uri.error().message, uri.error().offset));
-  if (context.out.json()) context.out.record(magnet_document(*uri));
-  else print_magnet(*uri, context.out);
+    return context.fail(ExitCode::bad_input, "magnet",
+                        fmt::format("{} at byte {}", uri.error().message, uri.error().offset));
+  if (context.out.json())
+    context.out.record(magnet_document(*uri));
+  else
+    print_magnet(*uri, context.out);
   return ExitCode::ok;
 }
 

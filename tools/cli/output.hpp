@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // The rules for the two streams, in one place: stdout is the result (records with --json), stderr is everything said to
-// a person: warnings, hints, progress. No ANSI sequence reaches a stream that is no terminal, NO_COLOR and TERM=dumb are
-// honoured (an explicit --color always overrides all three, as with git), and a status line is taken back before anything else is written over it. One thread.
+// a person: warnings, hints, progress. No ANSI sequence reaches a stream that is no terminal, NO_COLOR and TERM=dumb
+// are honoured (an explicit --color always overrides all three, as with git), and a status line is taken back before
+// anything else is written over it. One thread.
 #pragma once
 
 #include <cstdint>
 #include <iosfwd>
-#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <string_view>
+
+#include <nlohmann/json_fwd.hpp>
 
 #include "tools/cli/environment.hpp"
 

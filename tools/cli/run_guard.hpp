@@ -16,8 +16,8 @@ enum class StopCause : std::uint8_t { interrupt, terminate, timeout };
 
 class RunGuard {
  public:
-  /// Installs the signal handlers; --timeout counts from now. `stop` is called once, on the network thread; it shall lead
-  /// to runtime.stop() soon. This object lives until run() has returned.
+  /// Installs the signal handlers; --timeout counts from now. `stop` is called once, on the network thread; it shall
+  /// lead to runtime.stop() soon. This object lives until run() has returned.
   RunGuard(node::Runtime& runtime, Context& context, std::function<void(StopCause)> stop);
   RunGuard(const RunGuard&) = delete;
   RunGuard& operator=(const RunGuard&) = delete;

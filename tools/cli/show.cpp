@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // `show FILE|MAGNET`: what a torrent or a link says.
-#include <CLI/CLI.hpp>
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <string>
+
+#include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
 
 #include "tools/cli/context.hpp"
 #include "tools/cli/documents.hpp"
@@ -16,11 +17,15 @@ ExitCode show(const std::string& what, Context& context) {
   const auto target = read_target(what, context, true);
   if (!target) return context.fail(target.error());
   if (target->torrent) {
-    if (context.out.json()) context.out.record(torrent_document(*target->torrent));
-    else print_torrent(*target->torrent, context.out);
+    if (context.out.json())
+      context.out.record(torrent_document(*target->torrent));
+    else
+      print_torrent(*target->torrent, context.out);
   } else {
-    if (context.out.json()) context.out.record(magnet_document(target->uri));
-    else print_magnet(target->uri, context.out);
+    if (context.out.json())
+      context.out.record(magnet_document(target->uri));
+    else
+      print_magnet(target->uri, context.out);
   }
   return ExitCode::ok;
 }

@@ -12,7 +12,7 @@ extern "C" void note_signal(int number) { caught_signal = number; }
 
 SignalWatch::SignalWatch() {
   caught_signal = 0;
-  struct sigaction action {};
+  struct sigaction action{};
   action.sa_handler = note_signal;
   // One shot: the second signal finds the default action again.
   action.sa_flags = static_cast<int>(SA_RESETHAND | SA_RESTART);

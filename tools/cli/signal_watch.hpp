@@ -22,8 +22,8 @@ class SignalWatch {
   [[nodiscard]] std::optional<ExitCode> caught() const;
 
  private:
-  struct sigaction old_int_ {};
-  struct sigaction old_term_ {};
+  struct sigaction old_int_{};
+  struct sigaction old_term_{};
 };
 
 }  // namespace lodestone::tools

@@ -2,7 +2,6 @@
 #include "tools/cli/source_tree.hpp"
 
 #include <fcntl.h>
-#include <fmt/format.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -15,6 +14,8 @@
 #include <system_error>
 #include <thread>
 #include <utility>
+
+#include <fmt/format.h>
 
 #include "tools/cli/units.hpp"
 
@@ -82,7 +83,7 @@ class Scanner {
     SourceFile file;
     file.path = entry.path();
     for (const fs::path& element : entry.path().lexically_relative(root_)) file.elements.push_back(element.string());
-    struct stat info {};
+    struct stat info{};
     if (::stat(file.path.c_str(), &info) != 0) return unreadable(file.path, errno);
     file.size = static_cast<std::uint64_t>(info.st_size);
     file.executable = (info.st_mode & S_IXUSR) != 0;
@@ -117,7 +118,8 @@ class StreamReader {
   /// Fills `into` from that offset; the range lies in the stream.
   std::optional<Failure> read(std::uint64_t offset, wire::MutableBytes into) {
     // The last file that starts at or before the offset; empty files start where the next one does.
-    auto index = static_cast<std::size_t>(std::upper_bound(offsets_.begin(), offsets_.end(), offset) - offsets_.begin()) - 1;
+    auto index =
+        static_cast<std::size_t>(std::upper_bound(offsets_.begin(), offsets_.end(), offset) - offsets_.begin()) - 1;
     while (!into.empty()) {
       const SourceFile& file = tree_.files[index];
       const std::uint64_t begin = offset - offsets_[index];
@@ -140,7 +142,7 @@ class StreamReader {
     file_ = ::open(source.path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
     if (file_ < 0) return unreadable(source.path, errno);
     open_ = index;
-    struct stat info {};
+    struct stat info{};
     if (::fstat(file_, &info) != 0) return unreadable(source.path, errno);
     if (!S_ISREG(info.st_mode) || static_cast<std::uint64_t>(info.st_size) != source.size) return changed(source);
     return std::nullopt;
@@ -245,8 +247,8 @@ class Hashing {
   std::atomic<bool> stopped_ = false;
   std::mutex mutex_;
   std::condition_variable finished_;
-  std::size_t running_ = 0;           // guarded
-  std::optional<Failure> failure_;    // guarded
+  std::size_t running_ = 0;         // guarded
+  std::optional<Failure> failure_;  // guarded
 };
 
 /// Progress of hashing under the rules of cli.md: a bar at about 5 Hz, or a line every 10 s.
@@ -261,9 +263,10 @@ class HashProgress {
     last_ = now;
     const double seconds = std::chrono::duration<double>(now - start_).count();
     const double rate = seconds > 0 ? static_cast<double>(done) / seconds : 0;
-    const std::string text = fmt::format("hashing {:3.0f} %  {} of {}  {}",
-                                         100.0 * static_cast<double>(done) / static_cast<double>(std::max<std::uint64_t>(total_, 1)),
-                                         format_size(done), format_size(total_), format_rate(rate));
+    const std::string text =
+        fmt::format("hashing {:3.0f} %  {} of {}  {}",
+                    100.0 * static_cast<double>(done) / static_cast<double>(std::max<std::uint64_t>(total_, 1)),
+                    format_size(done), format_size(total_), format_rate(rate));
     if (mode == ProgressMode::bar) context_.out.status(text);
     if (mode == ProgressMode::line) context_.out.note(text);
   }
@@ -293,10 +296,11 @@ std::expected<SourceTree, Failure> scan_tree(const std::string& path, Context& c
   SourceTree tree;
   tree.name = root.filename().string();
   tree.parent = root.parent_path();
-  if (tree.name.empty()) return std::unexpected(Failure{ExitCode::usage, path, "has no name", "Name a file or a directory"});
+  if (tree.name.empty())
+    return std::unexpected(Failure{ExitCode::usage, path, "has no name", "Name a file or a directory"});
   if (status.type() == fs::file_type::regular) {
     tree.single_file = true;
-    struct stat info {};
+    struct stat info{};
     if (::stat(root.c_str(), &info) != 0) return std::unexpected(unreadable(path, errno));
     tree.files.push_back({root, {}, static_cast<std::uint64_t>(info.st_size), (info.st_mode & S_IXUSR) != 0});
     return tree;

@@ -32,14 +32,15 @@ struct SourceTree {
 };
 
 /// Symlinks are followed to regular files inside the tree only; other symlinks and special files are left out with a
-/// warning. `except` (may be empty) is left out too: the output of an earlier run. Failures: usage when there is nothing
-/// of that name, storage when it cannot be read, error when no file is in it.
+/// warning. `except` (may be empty) is left out too: the output of an earlier run. Failures: usage when there is
+/// nothing of that name, storage when it cannot be read, error when no file is in it.
 [[nodiscard]] std::expected<SourceTree, Failure> scan_tree(const std::string& path, Context& context,
                                                            const std::filesystem::path& except = {});
 
-/// SHA-1 of each piece, on as many threads as there are cores (at most 4), one megabyte of memory each. `tick` is called
-/// about ten times a second on the calling thread with the bytes read so far; when it returns false, hashing stops and
-/// the result is a failure of code `interrupted`. Failures: storage when a file cannot be read, error when one has changed.
+/// SHA-1 of each piece, on as many threads as there are cores (at most 4), one megabyte of memory each. `tick` is
+/// called about ten times a second on the calling thread with the bytes read so far; when it returns false, hashing
+/// stops and the result is a failure of code `interrupted`. Failures: storage when a file cannot be read, error when
+/// one has changed.
 [[nodiscard]] std::expected<std::vector<wire::Sha1Digest>, Failure> hash_tree(
     const SourceTree& tree, std::uint64_t piece_length, const std::function<bool(std::uint64_t)>& tick);
 

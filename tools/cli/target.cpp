@@ -2,7 +2,6 @@
 #include "tools/cli/target.hpp"
 
 #include <fcntl.h>
-#include <fmt/format.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -10,6 +9,8 @@
 #include <istream>
 #include <system_error>
 #include <utility>
+
+#include <fmt/format.h>
 
 namespace lodestone::tools {
 namespace {

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tools/cli/units.hpp"
 
-#include <fmt/format.h>
-
 #include <array>
 #include <charconv>
 #include <cmath>
 #include <ctime>
 #include <limits>
 #include <optional>
+
+#include <fmt/format.h>
 
 namespace lodestone::tools {
 namespace {

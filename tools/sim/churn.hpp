@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// How long nodes stay. Session lengths are Weibull: with a shape below 1 most sessions are short and a few are very long,
-// as measured in the public DHT (shape 0.43, scale 473 min). Pure and seeded.
+// How long nodes stay. Session lengths are Weibull: with a shape below 1 most sessions are short and a few are very
+// long, as measured in the public DHT (shape 0.43, scale 473 min). Pure and seeded.
 #pragma once
 
 #include "wire/base/rng.hpp"
@@ -16,8 +16,8 @@ class Churn {
 
   /// Length of a session that begins now.
   [[nodiscard]] wire::Duration draw_session(wire::Rng& rng) const;
-  /// What is left of the session of a node that is met at a random moment: long sessions are met more often. This is how
-  /// a crowd in its stationary state begins.
+  /// What is left of the session of a node that is met at a random moment: long sessions are met more often. This is
+  /// how a crowd in its stationary state begins.
   [[nodiscard]] wire::Duration draw_residual(wire::Rng& rng) const;
   [[nodiscard]] wire::Duration mean() const;
 

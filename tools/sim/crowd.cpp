@@ -31,7 +31,8 @@ Crowd::Index Crowd::add() {
   // A network that has lost its introducer's favour must still let people in: saved contacts, friends.
   for (int i = 0; i < 2 && living_.size() > 1; ++i) {
     const Endpoint& friendly = hosts_[random()]->local();
-    if (std::find(introducers.begin(), introducers.end(), friendly) == introducers.end()) introducers.push_back(friendly);
+    if (std::find(introducers.begin(), introducers.end(), friendly) == introducers.end())
+      introducers.push_back(friendly);
   }
   const Index index = hosts_.size();
   hosts_.push_back(std::make_unique<DhtHost>(world_, host, config_.port, std::move(node_config), arena_));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A network of real dht::Nodes: makes them, lets them join and leave, asks them things and compares the answers with what
-// an all-knowing observer would say. For scenarios, benchmarks and (later) the `sim` command.
+// A network of real dht::Nodes: makes them, lets them join and leave, asks them things and compares the answers with
+// what an all-knowing observer would say. For scenarios, benchmarks and (later) the `sim` command.
 #pragma once
 
 #include <cstdint>
@@ -17,10 +17,10 @@ namespace lodestone::tools::sim {
 
 struct CrowdConfig {
   std::size_t nodes = 0;
-  NatMix nat;                     // the introducer is always open
+  NatMix nat;                                       // the introducer is always open
   Duration join_window = std::chrono::seconds(60);  // nodes join at random moments of it
   std::uint16_t port = 6881;
-  std::function<void(dht::NodeConfig&)> adjust;      // last word on each node's configuration
+  std::function<void(dht::NodeConfig&)> adjust;  // last word on each node's configuration
 };
 
 /// One lookup's whole story.
@@ -28,7 +28,7 @@ struct LookupReport {
   bool done = false;
   dht::LookupStats stats;
   std::vector<Endpoint> peers;
-  bool announced = false;             // AnnounceDone came
+  bool announced = false;  // AnnounceDone came
   std::vector<dht::NodeView> stored;
 };
 

@@ -11,8 +11,12 @@ constexpr Duration kTimerGrain = std::chrono::milliseconds(1);  // as the real d
 }  // namespace
 
 DhtHost::DhtHost(World& world, HostId host, std::uint16_t port, dht::NodeConfig config, dht::Output& arena)
-    : world_(world), host_(host), local_{world.address(host), port}, arena_(arena),
-      node_(world.now(), std::move(config), world.fork_rng()), timer_(world, [this] {
+    : world_(world),
+      host_(host),
+      local_{world.address(host), port},
+      arena_(arena),
+      node_(world.now(), std::move(config), world.fork_rng()),
+      timer_(world, [this] {
         if (world_.now() >= node_.next_deadline()) node_.advance(world_.now(), arena_);
         flush();
       }) {

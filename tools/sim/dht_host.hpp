@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A dht::Node on a host of the world: datagrams in and out, one timer for next_deadline(). The same sequence of calls as
-// node/drive/dht_driver. Many hosts share one output arena, so that a crowd costs what its nodes cost.
+// A dht::Node on a host of the world: datagrams in and out, one timer for next_deadline(). The same sequence of calls
+// as node/drive/dht_driver. Many hosts share one output arena, so that a crowd costs what its nodes cost.
 #pragma once
 
 #include <functional>

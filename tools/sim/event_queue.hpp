@@ -15,7 +15,7 @@ class EventQueue {
   struct Entry {
     wire::Instant at;
     std::uint64_t sequence;
-    std::uint32_t kind;        // the owner's
+    std::uint32_t kind;  // the owner's
     std::uint32_t slot;
     std::uint32_t generation;
   };

@@ -15,8 +15,14 @@ constexpr std::size_t kMadeUp = 8;
 }  // namespace
 
 HostileNode::HostileNode(World& world, HostId host, Misbehaviour kind, const Endpoint& introducer)
-    : world_(world), host_(host), kind_(kind), local_{world.address(host), kPort}, rng_(world.fork_rng()),
-      id_(rng_.id<wire::NodeId>()), known_{introducer}, timer_(world, [this] { ask_somebody(); }) {
+    : world_(world),
+      host_(host),
+      kind_(kind),
+      local_{world.address(host), kPort},
+      rng_(world.fork_rng()),
+      id_(rng_.id<wire::NodeId>()),
+      known_{introducer},
+      timer_(world, [this] { ask_somebody(); }) {
   world_.bind(host_, kPort, [this](const Endpoint& from, Bytes bytes) { on_datagram(from, bytes); });
   timer_.arm(world_.now());
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A DHT node that does not play by the rules. It walks the network and asks, so that honest nodes notice it, and behaves
-// badly when it is asked itself.
+// A DHT node that does not play by the rules. It walks the network and asks, so that honest nodes notice it, and
+// behaves badly when it is asked itself.
 //
 //   silent    never answers
 //   wrong_id  answers every query under another id

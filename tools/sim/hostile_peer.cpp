@@ -18,8 +18,14 @@ dht::NodeConfig dht_config(World& world) {
 
 HostilePeer::HostilePeer(World& world, Streams& streams, const Sample& sample, const HostilePeerSpec& spec,
                          dht::Output& arena)
-    : world_(world), streams_(streams), sample_(sample), spec_(spec), host_(world.add_host({})),
-      dht_(world, host_, spec.port, dht_config(world), arena), rng_(world.fork_rng()), peer_id_(rng_.id<wire::PeerId>()),
+    : world_(world),
+      streams_(streams),
+      sample_(sample),
+      spec_(spec),
+      host_(world.add_host({})),
+      dht_(world, host_, spec.port, dht_config(world), arena),
+      rng_(world.fork_rng()),
+      peer_id_(rng_.id<wire::PeerId>()),
       blocks_(kBlockMemory) {
   streams_.set_rate(host_, spec.rate);
 }

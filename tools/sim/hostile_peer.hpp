@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A peer that means ill. It announces itself in the DHT like a seed, accepts everybody and talks the protocol correctly,
-// but what it serves is wrong.
+// A peer that means ill. It announces itself in the DHT like a seed, accepts everybody and talks the protocol
+// correctly, but what it serves is wrong.
 //
 //   corrupt_data         has all pieces and unchokes at once; a share of its blocks is random bytes
 //   wrong_metadata_size  claims another metadata_size than there is, and serves that many random bytes
@@ -21,7 +21,7 @@ enum class PeerMischief : std::uint8_t { corrupt_data, wrong_metadata_size, garb
 
 struct HostilePeerSpec {
   PeerMischief mischief = PeerMischief::corrupt_data;
-  double corrupt_share = 1;          // of blocks
+  double corrupt_share = 1;  // of blocks
   LineRate rate;
   std::uint16_t port = 6881;
   std::vector<Endpoint> introducers;

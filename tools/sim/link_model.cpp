@@ -37,7 +37,8 @@ double draw_normal(wire::Rng& rng) {
 }  // namespace
 
 LinkModelConfig LinkModelConfig::fixed(double one_way_ms) {
-  return {.region_spread_ms = -1, .access_median_ms = one_way_ms / 2, .access_sigma = 0, .jitter_mean_ms = 0, .loss = 0};
+  return {
+      .region_spread_ms = -1, .access_median_ms = one_way_ms / 2, .access_sigma = 0, .jitter_mean_ms = 0, .loss = 0};
 }
 
 Place LinkModel::draw_place(wire::Rng& rng) const {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // How long a datagram takes between two places and whether it arrives. A place is a point in a plane whose unit is the
-// millisecond of one-way travel, plus the delay of its own access line. Places are drawn around a handful of regions, so
-// that round trips spread like the Internet's: some near, most far, median about 160 ms, with a long tail from access
-// lines. Pure and seeded: the caller's Rng decides.
+// millisecond of one-way travel, plus the delay of its own access line. Places are drawn around a handful of regions,
+// so that round trips spread like the Internet's: some near, most far, median about 160 ms, with a long tail from
+// access lines. Pure and seeded: the caller's Rng decides.
 #pragma once
 
 #include "wire/base/rng.hpp"
@@ -17,11 +17,11 @@ struct Place {
 };
 
 struct LinkModelConfig {
-  double region_spread_ms = 7;    // standard deviation of places around their region, each axis
-  double access_median_ms = 10;   // log-normal, one way
-  double access_sigma = 0.75;     // of the logarithm
-  double jitter_mean_ms = 2;      // exponential, added to each trip
-  double loss = 0.01;             // probability that a datagram vanishes, per trip
+  double region_spread_ms = 7;   // standard deviation of places around their region, each axis
+  double access_median_ms = 10;  // log-normal, one way
+  double access_sigma = 0.75;    // of the logarithm
+  double jitter_mean_ms = 2;     // exponential, added to each trip
+  double loss = 0.01;            // probability that a datagram vanishes, per trip
   /// All places the same, no jitter, no loss: for tests that compute with latencies.
   [[nodiscard]] static LinkModelConfig fixed(double one_way_ms);
 };

@@ -5,7 +5,8 @@
 //   open             everything comes in; connections, too
 //   full_cone        one public port; once open, anybody may send to it
 //   port_restricted  one public port; only endpoints that were sent to may answer
-//   unreachable      a public port of its own for each destination: what others tell each other about this host never works
+//   unreachable      a public port of its own for each destination: what others tell each other about this host never
+//   works
 //
 // Connections (streams) come in at open hosts only; going out works from everywhere.
 #pragma once
@@ -49,16 +50,16 @@ class Nat {
  private:
   struct Pinhole {
     wire::Instant until;
-    std::uint16_t port;         // of the host
+    std::uint16_t port;  // of the host
     std::uint16_t public_port;
   };
   void prune(wire::Instant now);
 
   NatKind kind_;
-  std::uint16_t next_port_ = 20'000;                        // unreachable: public ports are counted up
+  std::uint16_t next_port_ = 20'000;  // unreachable: public ports are counted up
   std::size_t prune_at_ = 64;
-  std::unordered_map<std::uint16_t, wire::Instant> cone_;   // full_cone: the host's port -> open until
-  std::unordered_map<wire::Endpoint, Pinhole> pinholes_;    // port_restricted, unreachable: by destination
+  std::unordered_map<std::uint16_t, wire::Instant> cone_;  // full_cone: the host's port -> open until
+  std::unordered_map<wire::Endpoint, Pinhole> pinholes_;   // port_restricted, unreachable: by destination
 };
 
 }  // namespace lodestone::tools::sim

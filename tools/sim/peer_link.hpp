@@ -16,9 +16,9 @@ class PeerLink {
       : streams_(&streams), stream_(stream), connection_(std::move(connection)), remote_(remote) {}
 
   enum class Outcome : std::uint8_t {
-    drained,   // all that has come is taken; writing: all is written
-    blocked,   // reading: no block to read into, or an answer to WantsTorrent is owed; writing: the stream takes no more
-    broken     // error() says why
+    drained,  // all that has come is taken; writing: all is written
+    blocked,  // reading: no block to read into, or an answer to WantsTorrent is owed; writing: the stream takes no more
+    broken    // error() says why
   };
   /// Appends what came.
   [[nodiscard]] Outcome read(Instant now, wire::BlockPool& pool, wire::PeerEvents& out);

@@ -21,8 +21,8 @@ wire::Bytes Sample::bytes(const wire::BlockRange& range) const {
 
 void Sample::put_on(storage::MemoryDisk& disk) const {
   for (const storage::FileEntry& file : info->files)
-    disk.put(disk_path(file), wire::Bytes{stream}.subspan(static_cast<std::size_t>(file.offset),
-                                                           static_cast<std::size_t>(file.size)));
+    disk.put(disk_path(file),
+             wire::Bytes{stream}.subspan(static_cast<std::size_t>(file.offset), static_cast<std::size_t>(file.size)));
 }
 
 bool Sample::is_on(const storage::MemoryDisk& disk) const {

@@ -33,7 +33,7 @@ class Search {
   bool wanted_ = false;
   std::optional<dht::LookupId> standing_;  // keep_announced
   std::optional<dht::LookupId> running_;
-  bool first_round_ = false;               // the announcement's own lookup is under way
+  bool first_round_ = false;  // the announcement's own lookup is under way
   Instant not_before_ = Instant::min();
   Duration back_off_ = kFirstBackOff;
 };

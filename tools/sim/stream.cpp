@@ -11,7 +11,9 @@ Streams::Streams(World& world, const StreamConfig& config) : world_(world), conf
 
 void Streams::set_rate(HostId host, LineRate rate) { line(host).rate = rate; }
 
-void Streams::listen(HostId host, std::uint16_t port, StreamObserver& observer) { listeners_[{host, port}] = &observer; }
+void Streams::listen(HostId host, std::uint16_t port, StreamObserver& observer) {
+  listeners_[{host, port}] = &observer;
+}
 
 void Streams::stop_listening(HostId host, std::uint16_t port) { listeners_.erase({host, port}); }
 
@@ -27,7 +29,8 @@ void Streams::dial(HostId from, const Endpoint& to, StreamObserver& observer) {
               [&observer, to] { observer.on_dialled(to, DialOutcome::timed_out, {}); });
     return;
   }
-  world_.at(world_.now() + world_.one_way(from, *host), [this, from, local, to, &observer] { knock(from, local, to, observer); });
+  world_.at(world_.now() + world_.one_way(from, *host),
+            [this, from, local, to, &observer] { knock(from, local, to, observer); });
 }
 
 /// The SYN is there.
@@ -59,7 +62,8 @@ void Streams::knock(HostId from, const Endpoint& local, const Endpoint& to, Stre
   far.other = dialler;
   far.observer = listener->second;
   far.last_arrival = world_.now() + back;  // nothing overtakes the SYN-ACK
-  world_.at(world_.now() + back, [&observer, to, dialler] { observer.on_dialled(to, DialOutcome::connected, dialler); });
+  world_.at(world_.now() + back,
+            [&observer, to, dialler] { observer.on_dialled(to, DialOutcome::connected, dialler); });
   listener->second->on_accept(acceptor, local);
 }
 
@@ -98,8 +102,8 @@ void Streams::pump(HostId host) {
 }
 
 void Streams::transmit(StreamKey key, End& end) {
-  const std::size_t n = std::min({end.unsent.size() - end.unsent_at, config_.segment,
-                                  config_.window - std::min(end.outstanding, config_.window)});
+  const std::size_t n = std::min(
+      {end.unsent.size() - end.unsent_at, config_.segment, config_.window - std::min(end.outstanding, config_.window)});
   if (n == 0 || !world_.up(end.host)) return;
   Line& uplink = line(end.host);
   const auto first = end.unsent.begin() + static_cast<std::ptrdiff_t>(end.unsent_at);
@@ -116,25 +120,26 @@ void Streams::transmit(StreamKey key, End& end) {
   world_.digest().add(world_.now(), end.local, end.remote, bytes);
 
   const Instant left = world_.now() + wire::from_seconds(static_cast<double>(n) / uplink.rate.up_bytes_per_second);
-  world_.at(left, [this, key, host = end.host, to = end.other, held = std::make_shared<wire::ByteVector>(std::move(bytes))] {
-    line(host).busy = false;
-    if (End* sender = ends_.find(key)) {
-      sender->leaving = false;
-      if (const End* receiver = ends_.find(to)) {
-        const Instant there = arrival(*sender, receiver->host, held->size());
-        world_.at(there, [this, to, held] { arrive(to, std::move(*held)); });
-      }
-      enqueue(key, *sender);
-      if (sender->wants_writable && sender->observer != nullptr) {
-        sender->wants_writable = false;
-        sender->observer->on_writable(key);
-      }
-      if (End* still = ends_.find(key); still != nullptr && still->closing && !still->leaving &&
-                                          still->unsent.size() == still->unsent_at)
-        send_end(key, *still);
-    }
-    pump(host);
-  });
+  world_.at(left,
+            [this, key, host = end.host, to = end.other, held = std::make_shared<wire::ByteVector>(std::move(bytes))] {
+              line(host).busy = false;
+              if (End* sender = ends_.find(key)) {
+                sender->leaving = false;
+                if (const End* receiver = ends_.find(to)) {
+                  const Instant there = arrival(*sender, receiver->host, held->size());
+                  world_.at(there, [this, to, held] { arrive(to, std::move(*held)); });
+                }
+                enqueue(key, *sender);
+                if (sender->wants_writable && sender->observer != nullptr) {
+                  sender->wants_writable = false;
+                  sender->observer->on_writable(key);
+                }
+                if (End* still = ends_.find(key);
+                    still != nullptr && still->closing && !still->leaving && still->unsent.size() == still->unsent_at)
+                  send_end(key, *still);
+              }
+              pump(host);
+            });
 }
 
 Instant Streams::arrival(End& end, HostId to, std::size_t bytes) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Connections between hosts: reliable byte streams with latency, rates and bounded buffers, like TCP as an application
-// sees it. A host's uplink sends one segment at a time and takes its streams in turn; its downlink receives one at a time.
-// A lost segment comes a retransmission later. A reader that does not consume stops the writer (window).
+// sees it. A host's uplink sends one segment at a time and takes its streams in turn; its downlink receives one at a
+// time. A lost segment comes a retransmission later. A reader that does not consume stops the writer (window).
 // Everything an observer is told comes from World::step(), never from inside a call of his.
 #pragma once
 
@@ -36,9 +36,9 @@ class StreamObserver {
 };
 
 struct StreamConfig {
-  std::size_t segment = 8 * 1024;              // bytes
-  std::size_t window = 256 * 1024;             // sent and not consumed by the reader
-  std::size_t send_buffer = 64 * 1024;         // accepted and not yet sent
+  std::size_t segment = 8 * 1024;       // bytes
+  std::size_t window = 256 * 1024;      // sent and not consumed by the reader
+  std::size_t send_buffer = 64 * 1024;  // accepted and not yet sent
   Duration dial_timeout = std::chrono::seconds(5);
   Duration retransmit = std::chrono::milliseconds(200);  // beside a round trip
 };
@@ -81,15 +81,15 @@ class Streams {
     StreamObserver* observer = nullptr;  // null: closed by its owner
     wire::ByteVector unsent;             // from unsent_at on
     std::size_t unsent_at = 0;
-    std::size_t outstanding = 0;         // sent, not consumed by the reader
-    bool in_line = false;                // waits for the uplink
-    bool leaving = false;                // a segment of it is on the uplink
+    std::size_t outstanding = 0;  // sent, not consumed by the reader
+    bool in_line = false;         // waits for the uplink
+    bool leaving = false;         // a segment of it is on the uplink
     bool wants_writable = false;
-    bool closing = false;                // ends when unsent is out
-    wire::ByteVector received;           // from received_at on
+    bool closing = false;       // ends when unsent is out
+    wire::ByteVector received;  // from received_at on
     std::size_t received_at = 0;
     bool remote_closed = false;
-    Instant last_arrival{};              // of what it sent: order is kept
+    Instant last_arrival{};  // of what it sent: order is kept
   };
   struct Line {
     LineRate rate;

@@ -13,9 +13,9 @@ using namespace std::chrono_literals;
 
 constexpr Duration kTimerGrain = 1ms;
 constexpr Duration kSweepGrain = 250ms;
-constexpr Duration kLongestSweep = 5s;       // a deadline may have come nearer since it was looked at
+constexpr Duration kLongestSweep = 5s;  // a deadline may have come nearer since it was looked at
 constexpr Duration kTick = 1s;
-constexpr Duration kDiskTime = 2ms;          // from a job to its result
+constexpr Duration kDiskTime = 2ms;  // from a job to its result
 constexpr std::size_t kFewPeers = 4;
 constexpr std::size_t kBlocksPerReader = 8;
 
@@ -65,15 +65,24 @@ dht::NodeConfig dht_config(World& world) {
 }  // namespace
 
 TorrentHost::TorrentHost(World& world, Streams& streams, const TorrentHostSpec& spec, dht::Output& arena)
-    : world_(world), streams_(streams), spec_(spec), host_(world.add_host({.nat = spec.nat})),
-      dht_(world, host_, spec.port, dht_config(world), arena), peer_id_(make_peer_id(world.fork_rng())),
-      policy_(global_only()), blocks_(spec.block_memory), disk_(std::make_shared<storage::MemoryDisk>()),
+    : world_(world),
+      streams_(streams),
+      spec_(spec),
+      host_(world.add_host({.nat = spec.nat})),
+      dht_(world, host_, spec.port, dht_config(world), arena),
+      peer_id_(make_peer_id(world.fork_rng())),
+      policy_(global_only()),
+      blocks_(spec.block_memory),
+      disk_(std::make_shared<storage::MemoryDisk>()),
       store_(storage::make_memory_files(disk_)),
-      torrent_(world.now(), torrent_config(spec, peer_id_), world.fork_rng()), torrent_timer_(world, [this] {
-        if (world_.now() >= torrent_.next_deadline()) torrent_.advance(world_.now(), actions_);
-        settle();
-      }),
-      sweep_timer_(world, [this] { sweep(); }), tick_timer_(world, [this] { tick(); }),
+      torrent_(world.now(), torrent_config(spec, peer_id_), world.fork_rng()),
+      torrent_timer_(world,
+                     [this] {
+                       if (world_.now() >= torrent_.next_deadline()) torrent_.advance(world_.now(), actions_);
+                       settle();
+                     }),
+      sweep_timer_(world, [this] { sweep(); }),
+      tick_timer_(world, [this] { tick(); }),
       disk_timer_(world, [this] { disk_done(); }) {
   streams_.set_rate(host_, spec.rate);
   torrent_.set_block_pool(&blocks_);

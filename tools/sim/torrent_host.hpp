@@ -24,14 +24,14 @@ namespace lodestone::tools::sim {
 
 struct TorrentHostSpec {
   wire::InfoHash info_hash;
-  const Sample* seed = nullptr;      // set: the host has it all, and seeds
+  const Sample* seed = nullptr;  // set: the host has it all, and seeds
   NatKind nat = NatKind::open;
   LineRate rate;
-  std::uint16_t port = 6881;         // UDP and TCP
-  std::vector<Endpoint> introducers; // of its DHT node
+  std::uint16_t port = 6881;          // UDP and TCP
+  std::vector<Endpoint> introducers;  // of its DHT node
   bool use_dht = true;
   bool announce = true;
-  bool seed_after = true;            // goes on serving when finished
+  bool seed_after = true;  // goes on serving when finished
   std::size_t block_memory = 16u << 20;
 };
 

@@ -45,8 +45,8 @@ struct WorldConfig {
 
 struct WorldCounters {
   std::uint64_t events = 0, datagrams_sent = 0, datagrams_delivered = 0, datagrams_lost = 0;
-  std::uint64_t datagrams_filtered = 0;  // stopped by a NAT
-  std::uint64_t datagrams_to_nobody = 0; // host down, no such address or port
+  std::uint64_t datagrams_filtered = 0;   // stopped by a NAT
+  std::uint64_t datagrams_to_nobody = 0;  // host down, no such address or port
   std::uint64_t bytes_sent = 0;
 };
 
@@ -90,8 +90,8 @@ class World {
   [[nodiscard]] NatKind nat(HostId host) const { return hosts_[host].nat.kind(); }
   [[nodiscard]] bool accepts_connections(HostId host) const { return hosts_[host].nat.accepts_connections(); }
   [[nodiscard]] bool up(HostId host) const { return hosts_[host].up; }
-  /// The cable: with it out nothing comes in, nothing leaves, and the NAT forgets. Timers go on; who shall stop is stopped
-  /// by its owner.
+  /// The cable: with it out nothing comes in, nothing leaves, and the NAT forgets. Timers go on; who shall stop is
+  /// stopped by its owner.
   void set_up(HostId host, bool up);
   [[nodiscard]] std::optional<HostId> find(const Address& address) const;
 

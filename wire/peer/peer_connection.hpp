@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // One peer on one byte stream: bytes <-> handshake <-> messages. Pure: the driver (Asio, simulator, fuzzer) moves bytes
-// and time. Both directions; knows the protocol's order, lengths and deadlines (W1, W2, W5), nothing of pieces wanted or
-// choking policy: that is magnet/swarm.
+// and time. Both directions; knows the protocol's order, lengths and deadlines (W1, W2, W5), nothing of pieces wanted
+// or choking policy: that is magnet/swarm.
 //
-// Reading: prepare() says where the next bytes should go - blocks land straight in pool memory - then receive(n) says how
-// many came. Writing: send*() queue; gather() shows what to write; sent(n) says how much went.
-// Invariant: events come out in wire order; after an error the connection emits nothing more and must be closed.
+// Reading: prepare() says where the next bytes should go - blocks land straight in pool memory - then receive(n) says
+// how many came. Writing: send*() queue; gather() shows what to write; sent(n) says how much went. Invariant: events
+// come out in wire order; after an error the connection emits nothing more and must be closed.
 #pragma once
 
 #include <cstdint>
@@ -34,28 +34,57 @@ namespace lodestone::wire {
 
 /// What came in. Blocks are moved out of the event.
 namespace peer_event {
-struct WantsTorrent { InfoHash info_hash; };  // incoming only: answer with adopt() or close
-struct Ready {                                // the remote's handshake is complete and fits
+struct WantsTorrent {
+  InfoHash info_hash;
+};  // incoming only: answer with adopt() or close
+struct Ready {  // the remote's handshake is complete and fits
   PeerId peer_id;
   bool dht = false, fast = false, extended = false;
 };
-struct Extensions { ExtensionHandshake handshake; };  // merged state after each extension handshake
+struct Extensions {
+  ExtensionHandshake handshake;
+};  // merged state after each extension handshake
 struct Choke {};
 struct Unchoke {};
 struct Interested {};
 struct NotInterested {};
-struct HasPieces { Bitfield pieces; };  // bitfield, have-all, have-none, once the geometry is known
-struct Have { PieceIndex piece; };
-struct Request { BlockRange range; };
-struct Cancel { BlockRange range; };
-struct BlockData { BlockRef ref; Block block; };  // well-formed and in range; whether it was asked for, the torrent knows
-struct BlockWaste { std::uint32_t bytes; };       // a piece message that is no block of this geometry's grid (W4)
-struct Reject { BlockRange range; };              // BEP 6
-struct AllowedFast { PieceIndex piece; };
-struct Suggest { PieceIndex piece; };
-struct DhtPort { std::uint16_t port; };
-struct Metadata { UtMetadata message; };
-struct Pex { UtPex message; };
+struct HasPieces {
+  Bitfield pieces;
+};  // bitfield, have-all, have-none, once the geometry is known
+struct Have {
+  PieceIndex piece;
+};
+struct Request {
+  BlockRange range;
+};
+struct Cancel {
+  BlockRange range;
+};
+struct BlockData {
+  BlockRef ref;
+  Block block;
+};  // well-formed and in range; whether it was asked for, the torrent knows
+struct BlockWaste {
+  std::uint32_t bytes;
+};  // a piece message that is no block of this geometry's grid (W4)
+struct Reject {
+  BlockRange range;
+};  // BEP 6
+struct AllowedFast {
+  PieceIndex piece;
+};
+struct Suggest {
+  PieceIndex piece;
+};
+struct DhtPort {
+  std::uint16_t port;
+};
+struct Metadata {
+  UtMetadata message;
+};
+struct Pex {
+  UtPex message;
+};
 }  // namespace peer_event
 
 using PeerEvent =
@@ -73,16 +102,36 @@ struct Choke {};
 struct Unchoke {};
 struct Interested {};
 struct NotInterested {};
-struct Have { PieceIndex piece; };
-struct Pieces { std::shared_ptr<const Bitfield> have; };  // as bitfield, have-all or have-none, whichever the peer takes; once, first
-struct Request { BlockRange range; };
-struct Cancel { BlockRange range; };
-struct Reject { BlockRange range; };       // only to peers with Fast; dropped otherwise
-struct AllowedFast { PieceIndex piece; };  // likewise
-struct DhtPort { std::uint16_t port; };
-struct Extensions { ExtensionHandshake handshake; };  // dropped if the peer has no BEP 10
-struct Metadata { UtMetadata message; };              // dropped if the peer has no ut_metadata
-struct Pex { UtPex message; };
+struct Have {
+  PieceIndex piece;
+};
+struct Pieces {
+  std::shared_ptr<const Bitfield> have;
+};  // as bitfield, have-all or have-none, whichever the peer takes; once, first
+struct Request {
+  BlockRange range;
+};
+struct Cancel {
+  BlockRange range;
+};
+struct Reject {
+  BlockRange range;
+};  // only to peers with Fast; dropped otherwise
+struct AllowedFast {
+  PieceIndex piece;
+};  // likewise
+struct DhtPort {
+  std::uint16_t port;
+};
+struct Extensions {
+  ExtensionHandshake handshake;
+};  // dropped if the peer has no BEP 10
+struct Metadata {
+  UtMetadata message;
+};  // dropped if the peer has no ut_metadata
+struct Pex {
+  UtPex message;
+};
 }  // namespace peer_message
 
 using PeerMessage =
@@ -93,15 +142,15 @@ using PeerMessage =
 
 struct PeerConnectionConfig {
   PeerId our_id;
-  bool dht = true;                      // reserved bit for PORT
-  ExtensionHandshake our_extensions;    // sent right after the handshakes, when the peer has BEP 10
+  bool dht = true;                    // reserved bit for PORT
+  ExtensionHandshake our_extensions;  // sent right after the handshakes, when the peer has BEP 10
   Duration handshake_timeout = std::chrono::seconds(10);
   Duration idle_timeout = std::chrono::seconds(120);
   Duration keepalive_after = std::chrono::seconds(100);
-  std::uint32_t max_early_haves = 2'000;           // W1, before the geometry is known
-  std::uint32_t max_early_bitfield = 256 * 1024;   // bytes
-  std::uint32_t max_extended = 256 * 1024;         // bytes
-  std::uint32_t max_queued_control = 1u << 20;     // bytes we are ready to owe a peer that does not read
+  std::uint32_t max_early_haves = 2'000;          // W1, before the geometry is known
+  std::uint32_t max_early_bitfield = 256 * 1024;  // bytes
+  std::uint32_t max_extended = 256 * 1024;        // bytes
+  std::uint32_t max_queued_control = 1u << 20;    // bytes we are ready to owe a peer that does not read
 };
 
 class PeerConnection {

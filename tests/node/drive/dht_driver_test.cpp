@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "node/drive/dht_driver.hpp"
 
-#include <asio/io_context.hpp>
-#include <catch2/catch.hpp>
 #include <memory>
 #include <vector>
+
+#include <asio/io_context.hpp>
+#include <catch2/catch.hpp>
 
 #include "node/net/clock.hpp"
 #include "node/net/sockets.hpp"
@@ -79,7 +80,8 @@ TEST_CASE("Three nodes find each other from one introducer") {
     });
   }
   REQUIRE(run_until(io, [&] {
-    return a.driver->node().table_size() == 2 && b.driver->node().table_size() == 2 && c.driver->node().table_size() == 2;
+    return a.driver->node().table_size() == 2 && b.driver->node().table_size() == 2 &&
+           c.driver->node().table_size() == 2;
   }));
   CHECK(b.find<dht::event::FirstContact>() != nullptr);
   CHECK(b.driver->node().ever_answered());

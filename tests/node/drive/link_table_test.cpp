@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "node/drive/link_table.hpp"
 
-#include <asio/io_context.hpp>
-#include <catch2/catch.hpp>
 #include <map>
 #include <memory>
 #include <vector>
+
+#include <asio/io_context.hpp>
+#include <catch2/catch.hpp>
 
 #include "node/net/acceptor.hpp"
 #include "node/net/clock.hpp"
@@ -92,7 +93,9 @@ struct Pair {
   LinkKey a_link;
 
   explicit Pair(std::size_t blocks_a = 64, std::size_t blocks_b = 64)
-      : pool_a(blocks_a * wire::kBlockSize), pool_b(blocks_b * wire::kBlockSize), a(io, pool_a, geometry),
+      : pool_a(blocks_a * wire::kBlockSize),
+        pool_b(blocks_b * wire::kBlockSize),
+        a(io, pool_a, geometry),
         b(io, pool_b, geometry) {
     auto listening = listen_tcp({Address::v4(127, 0, 0, 1), 0});
     REQUIRE(listening);
@@ -210,7 +213,8 @@ TEST_CASE("The other side's close is noticed, and an own close is not reported")
   CHECK(p.a.table.find(p.a_link) == nullptr);
   p.a.table.touch(p.a_link);  // stale: nothing happens
   REQUIRE(run_until(p.io, [&] { return !p.b.gone.empty(); }));
-  CHECK((p.b.gone[0].first == magnet::CloseReason::remote_closed || p.b.gone[0].first == magnet::CloseReason::io_error));
+  CHECK(
+      (p.b.gone[0].first == magnet::CloseReason::remote_closed || p.b.gone[0].first == magnet::CloseReason::io_error));
   CHECK(p.b.table.find(b_link) == nullptr);
 }
 

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "node/drive/peer_search.hpp"
 
-#include <asio/io_context.hpp>
-#include <catch2/catch.hpp>
 #include <memory>
 #include <vector>
+
+#include <asio/io_context.hpp>
+#include <catch2/catch.hpp>
 
 #include "node/net/clock.hpp"
 #include "node/net/sockets.hpp"

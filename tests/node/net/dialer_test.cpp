@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "node/net/dialer.hpp"
 
+#include <vector>
+
 #include <asio/io_context.hpp>
 #include <catch2/catch.hpp>
-#include <vector>
 
 #include "node/net/acceptor.hpp"
 #include "node/net/clock.hpp"

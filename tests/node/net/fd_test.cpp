@@ -5,9 +5,10 @@
 #include <unistd.h>
 
 #include <array>
+#include <optional>
+
 #include <asio/io_context.hpp>
 #include <catch2/catch.hpp>
-#include <optional>
 
 #include "node/net/clock.hpp"
 #include "node/net/timer.hpp"

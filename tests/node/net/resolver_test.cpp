@@ -2,11 +2,12 @@
 #include "node/net/resolver.hpp"
 
 #include <algorithm>
+#include <thread>
+
 #include <asio/executor_work_guard.hpp>
 #include <asio/io_context.hpp>
 #include <asio/post.hpp>
 #include <catch2/catch.hpp>
-#include <thread>
 
 #include "tests/node/event_loop.hpp"
 

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "node/net/udp_port.hpp"
 
-#include <asio/io_context.hpp>
-#include <catch2/catch.hpp>
 #include <memory>
 #include <set>
 #include <string>
 #include <vector>
+
+#include <asio/io_context.hpp>
+#include <catch2/catch.hpp>
 
 #include "node/net/sockets.hpp"
 #include "tests/node/event_loop.hpp"

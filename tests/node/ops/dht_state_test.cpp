@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "node/ops/dht_state.hpp"
 
-#include <catch2/catch.hpp>
 #include <fstream>
+
+#include <catch2/catch.hpp>
 
 #include "node/ops/locks.hpp"
 #include "node/ops/state_dir.hpp"
@@ -21,7 +22,8 @@ TEST_CASE("D6 the holder of node.lock saves identity and contacts, and finds the
   const TemporaryDir folder;
   const std::string path = folder.path() + "/dht4";
   auto rng = wire::Rng::from_number(1);
-  const dht::Snapshot saved{rng.id<wire::NodeId>(), {contact(rng, "1.2.3.4:5", 1'000), contact(rng, "5.6.7.8:9", 2'000)}};
+  const dht::Snapshot saved{rng.id<wire::NodeId>(),
+                            {contact(rng, "1.2.3.4:5", 1'000), contact(rng, "5.6.7.8:9", 2'000)}};
   CHECK(load_dht(path, wire::Family::v4).id.is_zero());
   save_dht_as_owner(path, saved);
   const dht::Snapshot loaded = load_dht(path, wire::Family::v4);
@@ -61,7 +63,8 @@ TEST_CASE("Merged contacts: one per endpoint with the latest news, bounded") {
   CHECK(merged.contacts[1].last_seen == 2'000);
   CHECK(merged.contacts[1].id == learnt.contacts[0].id);
   for (int i = 0; i < 2'000; ++i)
-    saved.contacts.push_back({rng.id<wire::NodeId>(), {wire::Address::v4(static_cast<std::uint32_t>(0x01000000 + i)), 1}, 5});
+    saved.contacts.push_back(
+        {rng.id<wire::NodeId>(), {wire::Address::v4(static_cast<std::uint32_t>(0x01000000 + i)), 1}, 5});
   merged = merge_dht(saved, learnt);
   CHECK(merged.contacts.size() == kMaxSavedContacts);
 }

@@ -7,8 +7,9 @@
 #include <unistd.h>
 
 #include <array>
-#include <catch2/catch.hpp>
 #include <fstream>
+
+#include <catch2/catch.hpp>
 
 #include "node/ops/state_dir.hpp"
 
@@ -86,7 +87,7 @@ TEST_CASE("D6 a lock excludes a second one in the same process, and is free afte
     const auto second = FileLock::take(path);
     REQUIRE_FALSE(second);
     CHECK(second.error().pid == ::getpid());
-    struct stat info {};
+    struct stat info{};
     REQUIRE(::stat(path.c_str(), &info) == 0);
     CHECK((info.st_mode & 0777) == 0600);
   }

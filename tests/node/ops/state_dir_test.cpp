@@ -6,11 +6,12 @@
 #include <unistd.h>
 
 #include <atomic>
-#include <catch2/catch.hpp>
 #include <csignal>
 #include <filesystem>
 #include <fstream>
 #include <thread>
+
+#include <catch2/catch.hpp>
 
 #include "node/ops/saver.hpp"
 
@@ -18,7 +19,7 @@ namespace lodestone::node {
 namespace {
 
 unsigned mode_of(const std::string& path) {
-  struct stat info {};
+  struct stat info{};
   REQUIRE(::stat(path.c_str(), &info) == 0);
   return info.st_mode & 0777u;
 }

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // link_model and churn: do the draws have the distributions that their headers promise?
-#include <catch2/catch.hpp>
-
 #include <algorithm>
 #include <cmath>
 #include <vector>
+
+#include <catch2/catch.hpp>
 
 #include "tools/sim/churn.hpp"
 #include "tools/sim/link_model.hpp"

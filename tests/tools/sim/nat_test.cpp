@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tools/sim/nat.hpp"
 
-#include <catch2/catch.hpp>
-
 #include <array>
+
+#include <catch2/catch.hpp>
 
 using namespace lodestone::tools::sim;
 using namespace std::chrono_literals;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tools/sim/stream.hpp"
 
-#include <catch2/catch.hpp>
-
 #include <optional>
+
+#include <catch2/catch.hpp>
 
 using namespace lodestone::tools::sim;
 using namespace std::chrono_literals;
@@ -51,8 +51,12 @@ struct Party final : StreamObserver {
 
 struct Bench {
   explicit Bench(const LinkModelConfig& links = LinkModelConfig::fixed(50))
-      : world({.seed = 1, .links = links}), streams(world), a(world, streams), b(world, streams),
-        host_a(world.add_host({})), host_b(world.add_host({})) {}
+      : world({.seed = 1, .links = links}),
+        streams(world),
+        a(world, streams),
+        b(world, streams),
+        host_a(world.add_host({})),
+        host_b(world.add_host({})) {}
   void connect() {
     streams.listen(host_b, 80, b);
     streams.dial(host_a, {world.address(host_b), 80}, a);

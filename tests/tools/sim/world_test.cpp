@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tools/sim/world.hpp"
 
-#include <catch2/catch.hpp>
-
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
+
+#include <catch2/catch.hpp>
 
 using namespace lodestone::tools::sim;
 using namespace std::chrono_literals;
