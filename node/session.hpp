@@ -86,18 +86,20 @@ struct Metadata {
   wire::ByteVector raw;
 };
 struct Finished {};
+/// On change of reason; none: moving again.
 struct Stalled {
   magnet::StallReason reason;
   std::string_view code;
   std::string detail, hint;
-};  // on change of reason; none: moving again
+};
 struct Failed {
   storage::Trouble trouble;
   std::string bad_metadata;  // not empty: the info dict fits its hash but is no use; why, in one line
 };
+/// Nodes that hold our announce after a round.
 struct Announced {
   std::uint32_t stored;
-};                  // nodes that hold our announce after a round
+};
 struct Stopped {};  // state is saved, the lock released
 }  // namespace session_event
 using SessionEvent =

@@ -34,23 +34,27 @@ namespace lodestone::wire {
 
 /// What came in. Blocks are moved out of the event.
 namespace peer_event {
+/// Incoming only: answer with adopt() or close.
 struct WantsTorrent {
   InfoHash info_hash;
-};  // incoming only: answer with adopt() or close
-struct Ready {  // the remote's handshake is complete and fits
+};
+/// The remote's handshake is complete and fits.
+struct Ready {
   PeerId peer_id;
   bool dht = false, fast = false, extended = false;
 };
+/// Merged state after each extension handshake.
 struct Extensions {
   ExtensionHandshake handshake;
-};  // merged state after each extension handshake
+};
 struct Choke {};
 struct Unchoke {};
 struct Interested {};
 struct NotInterested {};
+/// Bitfield, have-all, have-none, once the geometry is known.
 struct HasPieces {
   Bitfield pieces;
-};  // bitfield, have-all, have-none, once the geometry is known
+};
 struct Have {
   PieceIndex piece;
 };
@@ -60,16 +64,19 @@ struct Request {
 struct Cancel {
   BlockRange range;
 };
+/// Well-formed and in range; whether it was asked for, the torrent knows.
 struct BlockData {
   BlockRef ref;
   Block block;
-};  // well-formed and in range; whether it was asked for, the torrent knows
+};
+/// A piece message that is no block of this geometry's grid (W4).
 struct BlockWaste {
   std::uint32_t bytes;
-};  // a piece message that is no block of this geometry's grid (W4)
+};
+/// BEP 6.
 struct Reject {
   BlockRange range;
-};  // BEP 6
+};
 struct AllowedFast {
   PieceIndex piece;
 };
@@ -105,30 +112,35 @@ struct NotInterested {};
 struct Have {
   PieceIndex piece;
 };
+/// As bitfield, have-all or have-none, whichever the peer takes; once, first.
 struct Pieces {
   std::shared_ptr<const Bitfield> have;
-};  // as bitfield, have-all or have-none, whichever the peer takes; once, first
+};
 struct Request {
   BlockRange range;
 };
 struct Cancel {
   BlockRange range;
 };
+/// Only to peers with Fast; dropped otherwise.
 struct Reject {
   BlockRange range;
-};  // only to peers with Fast; dropped otherwise
+};
+/// Only to peers with Fast; dropped otherwise.
 struct AllowedFast {
   PieceIndex piece;
-};  // likewise
+};
 struct DhtPort {
   std::uint16_t port;
 };
+/// Dropped if the peer has no BEP 10.
 struct Extensions {
   ExtensionHandshake handshake;
-};  // dropped if the peer has no BEP 10
+};
+/// Dropped if the peer has no ut_metadata.
 struct Metadata {
   UtMetadata message;
-};  // dropped if the peer has no ut_metadata
+};
 struct Pex {
   UtPex message;
 };
