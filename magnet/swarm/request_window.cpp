@@ -37,6 +37,8 @@ void RequestWindow::sent(wire::Instant now, wire::BlockRef ref) {
     epoch_begin_ = now;
   }
   if (live_ == 0) waiting_since_ = now;
+  // Asked again for what was given up: one answer is expected, so there must be one request that it answers.
+  if (given_up_ > 0) take(find(ref));
   requests_.push_back({ref, now});
   ++live_;
   if (room() == 0) was_full_ = true;

@@ -120,6 +120,21 @@ TEST_CASE("W5 nothing for 20 s: snubbed, all requests given up, then single prob
   w.check_invariants();
 }
 
+TEST_CASE("W5 a block asked again of the peer that had let it lie is one request, not two") {
+  RequestWindow w;
+  for (std::uint32_t i = 0; i < 4; ++i) w.sent(kStart, block(i));
+  std::vector<wire::BlockRef> out;
+  REQUIRE(w.advance(kStart + 20s, out));
+  w.sent(kStart + 20s, block(0));  // the probe
+  CHECK(w.received(kStart + 21s, block(0), wire::kBlockSize) == RequestWindow::Answer::asked);
+  CHECK(w.live() == 0);
+  CHECK_FALSE(w.has(block(0)));
+  out.clear();
+  CHECK_FALSE(w.advance(kStart + 90s, out));
+  CHECK(out.empty());
+  w.check_invariants();
+}
+
 TEST_CASE("W5 a block that comes now and then keeps a slow peer unsnubbed") {
   RequestWindow w;
   for (std::uint32_t i = 0; i < 4; ++i) w.sent(kStart, block(i));
