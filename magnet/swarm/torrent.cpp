@@ -199,7 +199,10 @@ void Torrent::on_storage(wire::Instant now, storage::Result&& result, Actions& o
 }
 
 void Torrent::set_disk_pressure(bool pressed) {
-  if (state_->download) state_->download->set_pressure(pressed);
+  if (!state_->download) return;
+  state_->download->set_pressure(pressed);
+  // Eased: who waited for a place for a new piece asks on at once.
+  if (!pressed) state_->tick_at = wire::Instant::min();
 }
 
 void Torrent::set_block_pool(wire::BlockPool* pool) { state_->serving.set_pool(pool); }

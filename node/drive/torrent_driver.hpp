@@ -66,7 +66,10 @@ class TorrentDriver {
   void on_link_gone(wire::Instant now, LinkKey key, const Link& link, magnet::CloseReason reason,
                     std::optional<wire::PeerError> error);
   void on_sent(wire::Instant now, LinkKey key, std::uint64_t payload_bytes);
-  void set_disk_pressure(bool pressed) { torrent_.set_disk_pressure(pressed); }
+  void set_disk_pressure(bool pressed) {
+    torrent_.set_disk_pressure(pressed);
+    pending_ = true;
+  }
 
   // --- DHT ---
   [[nodiscard]] bool owns_lookup(const DhtDriver& driver, dht::LookupId lookup) const;

@@ -328,6 +328,22 @@ TEST_CASE("D4 what is received and not stored stays within the limit, and the pi
   CHECK(seconds(get) < 96.0 / 350 * 1.35);
 }
 
+TEST_CASE("a disk under pressure: no new piece while it lasts, new ones as soon as it eases") {
+  const auto sample = make_sample({{"a", 4'000'000}}, 64 << 10);
+  FakeWire net;
+  auto& seed = net.add_seed(sample);
+  auto& get = net.add(sample, with_info());
+  REQUIRE(net.run_until([&] { return get.status().phase == Phase::downloading; }, 1s));
+  get.torrent.set_disk_pressure(true);
+  net.introduce(get, seed);
+  net.run_for(3'130ms);
+  REQUIRE(get.status().connected == 1);
+  CHECK(get.requests == 0);
+  get.torrent.set_disk_pressure(false);
+  // Well before the next of its half-second ticks.
+  CHECK(net.run_until([&] { return get.finished; }, 250ms));
+}
+
 TEST_CASE("W6 a long fat link is filled, whatever the limit for near ones") {
   const auto sample = make_sample({{"a", 200'000'000}}, 1 << 20);
   FakeWire net;
