@@ -58,15 +58,4 @@ std::vector<wire::Endpoint> Blame::good(wire::PieceIndex piece, std::span<const 
   return liars;
 }
 
-std::vector<wire::Sha1Digest> block_digests(std::span<const wire::Block> blocks) {
-  std::vector<wire::Sha1Digest> out;
-  out.reserve(blocks.size());
-  wire::Sha1 hash;
-  for (const wire::Block& block : blocks) {
-    hash.update(block.bytes());
-    out.push_back(hash.finish());
-  }
-  return out;
-}
-
 }  // namespace lodestone::magnet

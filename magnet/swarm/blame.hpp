@@ -10,7 +10,6 @@
 #include <unordered_map>
 #include <vector>
 
-#include "wire/base/block.hpp"
 #include "wire/base/endpoint.hpp"
 #include "wire/base/hash.hpp"
 #include "wire/base/index.hpp"
@@ -44,8 +43,5 @@ class Blame {
   std::vector<std::uint32_t> evidence_order_;
   std::size_t evidence_size_ = 0;
 };
-
-/// SHA-1 of each block.
-[[nodiscard]] std::vector<wire::Sha1Digest> block_digests(std::span<const wire::Block> blocks);
 
 }  // namespace lodestone::magnet

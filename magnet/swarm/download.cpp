@@ -266,7 +266,7 @@ void Download::store(wire::PieceIndex piece, storage::PieceBuffer& held, Actions
     disk_.submit(storage::job::StoreSpilled{piece, blame_.suspects(piece)}, out);
   } else {
     storing_bytes_ += geometry_.length(piece);
-    disk_.submit(storage::job::StorePiece{piece, held.take()}, out);
+    disk_.submit(storage::job::StorePiece{piece, held.take(), blame_.suspects(piece)}, out);
   }
 }
 
@@ -309,8 +309,6 @@ Download::Outcome Download::on_stored(wire::Instant now, PeerTable& peers, stora
                                       Actions& out) {
   Outcome outcome;
   outcome.stored = true;
-  const bool wanted = blame_.suspects(r.piece);
-  if (wanted && r.digests.empty()) r.digests = block_digests(r.blocks);
   outcome.liars = blame_.good(r.piece, r.digests);
   r.blocks.clear();  // back to the pool before anything new is asked for
   const std::uint32_t length = geometry_.length(r.piece);
@@ -328,7 +326,6 @@ Download::Outcome Download::on_corrupt(wire::Instant now, PeerTable& peers, stor
   const std::uint32_t length = geometry_.length(r.piece);
   wasted_ += length;
   if (!spilling()) storing_bytes_ -= std::min<std::uint64_t>(storing_bytes_, length);
-  if (r.digests.empty() && !blame_.single_source(r.piece)) r.digests = block_digests(r.blocks);
   r.blocks.clear();
   outcome.liars = blame_.corrupt(r.piece, r.digests);
   if (picker_.slot(r.piece) != PiecePicker::kNoSlot) buffer(r.piece).clear();
@@ -344,7 +341,8 @@ void Download::on_failed(wire::Instant now, storage::result::PieceFailed&& r) {
   if (r.blocks.empty())
     disk_.failed(now, storage::job::StoreSpilled{r.piece, blame_.suspects(r.piece)}, std::move(r.trouble));
   else
-    disk_.failed(now, storage::job::StorePiece{r.piece, std::move(r.blocks)}, std::move(r.trouble));
+    disk_.failed(now, storage::job::StorePiece{r.piece, std::move(r.blocks), blame_.suspects(r.piece)},
+                 std::move(r.trouble));
 }
 
 void Download::on_spilled(wire::Instant now, PeerTable& peers, storage::result::Spilled&& r, Actions& out) {

@@ -34,6 +34,14 @@ wire::Sha1Digest digest_of(std::span<const Bytes> data) {
   return hasher.finish();
 }
 
+/// Of each of them, in order.
+std::vector<wire::Sha1Digest> digests_of(std::span<const Bytes> data) {
+  std::vector<wire::Sha1Digest> out;
+  out.reserve(data.size());
+  for (const Bytes bytes : data) out.push_back(wire::sha1(bytes));
+  return out;
+}
+
 }  // namespace
 
 struct Store::State {
@@ -170,11 +178,15 @@ Result Store::State::run(job::CheckPiece&& job) {
 Result Store::State::run(job::StorePiece&& job) {
   assert(job.blocks.size() == layout().geometry().block_count(job.piece));
   const std::vector<Bytes> data = spans_of(job.blocks);
-  if (digest_of(data) != expected(job.piece)) return result::PieceCorrupt{job.piece, std::move(job.blocks), {}};
+  if (digest_of(data) != expected(job.piece))
+    return result::PieceCorrupt{job.piece, std::move(job.blocks), digests_of(data)};
   Trouble trouble = write_stream(*files, layout(), layout().geometry().offset(job.piece), data);
   if (!trouble) trouble = ledger.written(job.piece);
   if (trouble) return result::PieceFailed{job.piece, std::move(job.blocks), std::move(trouble)};
-  return result::PieceStored{job.piece, std::move(job.blocks), {}};
+  // Here and not by whoever compares them: a piece of hashing would hold up the network thread (D5).
+  std::vector<wire::Sha1Digest> digests;
+  if (job.digests) digests = digests_of(data);
+  return result::PieceStored{job.piece, std::move(job.blocks), std::move(digests)};
 }
 
 Result Store::State::run(job::Read&& job) {

@@ -40,17 +40,18 @@ struct CheckPiece {
   wire::PieceIndex piece;
 };
 /// All blocks of a piece, in order. Hash, compare, write, journal "written". The blocks come home in the result.
+/// `digests`: PieceStored shall carry the digest of each block, to compare with an earlier PieceCorrupt (W3).
 struct StorePiece {
   wire::PieceIndex piece;
   std::vector<wire::Block> blocks;
+  bool digests = false;
 };
 /// Finished blocks of an open piece too large for memory go to the scratch file (D4). They come home in the result.
 struct Spill {
   std::vector<wire::BlockRef> refs;
   std::vector<wire::Block> blocks;
 };
-/// A piece whose blocks are all in the scratch file: read back, hash, compare, write, journal. `digests`: PieceStored
-/// shall carry the digest of each block, to compare with an earlier PieceCorrupt (W3).
+/// A piece whose blocks are all in the scratch file: read back, hash, compare, write, journal. `digests`: as above.
 struct StoreSpilled {
   wire::PieceIndex piece;
   bool digests = false;
@@ -105,15 +106,15 @@ struct PieceChecked {
   bool good = false;
   Trouble trouble;
 };
-/// `digests`: SHA-1 of each block in order, only when StoreSpilled asked for them.
+/// `digests`: SHA-1 of each block in order, only when the job asked for them.
 struct PieceStored {
   wire::PieceIndex piece;
   std::vector<wire::Block> blocks;
   std::vector<wire::Sha1Digest> digests = {};
 };
-/// Digest mismatch; nothing was written. The blocks come home for the blame comparison (W3). After StoreSpilled there
-/// are no blocks but the `digests` of all of them, in order, and the scratch file has forgotten the piece; no digests
-/// either: its content was gone, and nobody is to blame. Blocks that Opened.spilled named have no known source.
+/// Digest mismatch; nothing was written. `digests`: SHA-1 of each block in order, for the blame comparison (W3). After
+/// StoreSpilled there are no blocks, and the scratch file has forgotten the piece; no digests either: its content was
+/// gone, and nobody is to blame. Blocks that Opened.spilled named have no known source.
 struct PieceCorrupt {
   wire::PieceIndex piece;
   std::vector<wire::Block> blocks;

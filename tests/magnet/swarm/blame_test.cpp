@@ -82,17 +82,5 @@ TEST_CASE("evidence is bounded: the oldest goes") {
   CHECK(blame.suspects(wire::PieceIndex{39}));
 }
 
-TEST_CASE("block digests are SHA-1 of each block's bytes") {
-  wire::BlockPool pool(1 << 20);
-  std::vector<wire::Block> blocks;
-  blocks.push_back(pool.take(3));
-  blocks.push_back(pool.take(1));
-  std::copy_n("abc", 3, blocks[0].bytes().data());
-  blocks[1].bytes()[0] = 'x';
-  const auto d = block_digests(blocks);
-  CHECK(d.at(0) == wire::sha1(wire::as_bytes("abc")));
-  CHECK(d.at(1) == wire::sha1(wire::as_bytes("x")));
-}
-
 }  // namespace
 }  // namespace lodestone::magnet

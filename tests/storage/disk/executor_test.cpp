@@ -109,9 +109,25 @@ TEST_CASE("a piece whose digest is wrong reaches no file and sends its blocks ho
   const auto* corrupt = std::get_if<result::PieceCorrupt>(&result);
   REQUIRE(corrupt);
   CHECK(corrupt->blocks.size() == 4);
-  CHECK(corrupt->digests.empty());
+  REQUIRE(corrupt->digests.size() == 4);
+  CHECK(corrupt->digests[0] == wire::sha1(bench.sample.piece(0).first(16'384)));
+  CHECK(corrupt->digests[1] != wire::sha1(bench.sample.piece(0).subspan(16'384, 16'384)));
   CHECK(bench.file(0)->empty());
   session.store(0);
+}
+
+TEST_CASE("D5 W3 a stored piece tells the digests of its blocks when they are asked for") {
+  Bench bench{mixed()};
+  auto session = bench.session();
+  REQUIRE_FALSE(session.open().trouble);
+  const bool asked = GENERATE(false, true);
+  const auto result =
+      session.store().execute(job::StorePiece{PieceIndex{0}, blocks_of(session.pool(), bench.sample, 0), asked});
+  const auto* stored = std::get_if<result::PieceStored>(&result);
+  REQUIRE(stored);
+  REQUIRE(stored->digests.size() == (asked ? 4 : 0));
+  for (std::size_t b = 0; b < stored->digests.size(); ++b)
+    CHECK(stored->digests[b] == wire::sha1(bench.sample.piece(0).subspan(b * 16'384, 16'384)));
 }
 
 TEST_CASE("D3 a clean stop is trusted without hashing") {
