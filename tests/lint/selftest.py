@@ -142,8 +142,9 @@ def write_tree(root, files):
             stream.write(text)
 
 
-def run_lint(script, *arguments):
-    result = subprocess.run([sys.executable, os.path.join(HERE, script), *arguments], capture_output=True, text=True, check=False)
+def run_lint(script, *arguments, environment=None):
+    result = subprocess.run([sys.executable, os.path.join(HERE, script), *arguments], capture_output=True, text=True, check=False,
+                            env=environment)
     return result.returncode, result.stdout + result.stderr
 
 
@@ -177,6 +178,53 @@ class Includes(unittest.TestCase):
             code, output = run_lint("includes.py", root)
             self.assertEqual(code, 1, output)
             self.assertIn("notes.txt:1: does not belong", output)
+
+
+@unittest.skipUnless(shutil.which("git"), "the check is about what git tracks")
+class Format(unittest.TestCase):
+    """Against the repository's own .clang-format, in a repository of two files."""
+
+    GOOD = SPDX + "int twice(int x) { return 2 * x; }\n"
+    BAD = SPDX + "int twice( int x ){return 2*x;}\n"
+
+    def lint(self, files, untracked=(), environment=None):
+        with tempfile.TemporaryDirectory() as root:
+            shutil.copy(os.path.join(HERE, "../../.clang-format"), root)
+            write_tree(root, files)
+            for command in (["init", "-q"], ["add", "."]):
+                subprocess.run(["git", "-C", root, *command], check=True, capture_output=True)
+            write_tree(root, dict(untracked))
+            return run_lint("format.py", root, environment=environment)
+
+    def test_the_clean_tree_passes(self):
+        code, output = self.lint({"wire/a.cpp": self.GOOD, "wire/a.hpp": self.GOOD})
+        self.assertEqual((code, output), (0, "2 files, all as .clang-format has it\n"))
+
+    def test_each_kind_of_file_is_looked_at(self):
+        for path in ("wire/a.cpp", "tests/x/a.hpp"):
+            code, output = self.lint({"wire/b.cpp": self.GOOD, path: self.BAD})
+            self.assertEqual(code, 1, output)
+            self.assertIn(path + ":2:", output)
+            self.assertNotIn("wire/b.cpp", output)
+
+    def test_a_violation_past_the_first_batch_is_found(self):
+        code, output = self.lint({**{f"wire/{n}.cpp": self.GOOD for n in range(99)}, "wire/zz.cpp": self.BAD})
+        self.assertEqual(code, 1, output)
+        self.assertIn("wire/zz.cpp:2:", output)
+
+    def test_what_git_does_not_track_is_not_looked_at(self):
+        code, output = self.lint({"wire/a.cpp": self.GOOD}, untracked={"wire/b.cpp": self.BAD})
+        self.assertEqual(code, 0, output)
+
+    def test_an_empty_tree_is_no_success(self):
+        self.assertEqual(self.lint({"README.md": ""})[0], 1)
+
+    def test_without_clang_format_it_is_no_success(self):
+        with tempfile.TemporaryDirectory() as folder:
+            os.symlink(shutil.which("git"), os.path.join(folder, "git"))
+            code, output = self.lint({"wire/a.cpp": self.GOOD}, environment={"PATH": folder})
+            self.assertEqual(code, 1, output)
+            self.assertIn("install-deps --test", output)
 
 
 class Symbols(unittest.TestCase):
