@@ -3,14 +3,13 @@
 // The aim is under 300 ns and no allocation for every packet; the program says so at the end and exits 1 if one misses.
 #include <cstdint>
 #include <cstdio>
-#include <cstdlib>
 #include <iterator>
-#include <new>
 #include <string>
 #include <vector>
 
 #include <benchmark/benchmark.h>
 
+#include "tests/support/counted_allocations.hpp"
 #include "wire/base/bencode.hpp"
 #include "wire/base/endpoint.hpp"
 #include "wire/base/id.hpp"
@@ -18,26 +17,7 @@
 
 namespace {
 
-std::uint64_t allocations = 0;
-
-void* counted(std::size_t n) {
-  ++allocations;
-  void* p = std::malloc(n == 0 ? 1 : n);
-  if (p == nullptr) throw std::bad_alloc{};
-  return p;
-}
-
-}  // namespace
-
-void* operator new(std::size_t n) { return counted(n); }
-void* operator new[](std::size_t n) { return counted(n); }
-void operator delete(void* p) noexcept { std::free(p); }
-void operator delete[](void* p) noexcept { std::free(p); }
-void operator delete(void* p, std::size_t) noexcept { std::free(p); }
-void operator delete[](void* p, std::size_t) noexcept { std::free(p); }
-
-namespace {
-
+using lodestone::test::allocations;
 using namespace lodestone::wire;
 
 constexpr double kTargetNanoseconds = 300;

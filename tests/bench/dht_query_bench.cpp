@@ -3,8 +3,6 @@
 // when warm. The aim is at most 1 us and no allocation; the program says so at the end and exits 1 if one misses.
 #include <cstdint>
 #include <cstdio>
-#include <cstdlib>
-#include <new>
 #include <string>
 #include <vector>
 
@@ -12,29 +10,11 @@
 
 #include "dht/krpc.hpp"
 #include "dht/node.hpp"
+#include "tests/support/counted_allocations.hpp"
 
 namespace {
 
-std::uint64_t allocations = 0;
-
-void* counted(std::size_t n) {
-  ++allocations;
-  void* p = std::malloc(n == 0 ? 1 : n);
-  if (p == nullptr) throw std::bad_alloc{};
-  return p;
-}
-
-}  // namespace
-
-void* operator new(std::size_t n) { return counted(n); }
-void* operator new[](std::size_t n) { return counted(n); }
-void operator delete(void* p) noexcept { std::free(p); }
-void operator delete[](void* p) noexcept { std::free(p); }
-void operator delete(void* p, std::size_t) noexcept { std::free(p); }
-void operator delete[](void* p, std::size_t) noexcept { std::free(p); }
-
-namespace {
-
+using lodestone::test::allocations;
 using namespace lodestone;
 using wire::Bytes;
 using wire::ByteVector;

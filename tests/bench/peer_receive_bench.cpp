@@ -12,13 +12,13 @@
 #include <cstring>
 #include <ctime>
 #include <map>
-#include <new>
 #include <string>
 #include <variant>
 #include <vector>
 
 #include <benchmark/benchmark.h>
 
+#include "tests/support/counted_allocations.hpp"
 #include "wire/base/block.hpp"
 #include "wire/base/geometry.hpp"
 #include "wire/peer/handshake.hpp"
@@ -27,26 +27,7 @@
 
 namespace {
 
-std::uint64_t allocations = 0;
-
-void* counted(std::size_t n) {
-  ++allocations;
-  void* p = std::malloc(n == 0 ? 1 : n);
-  if (p == nullptr) throw std::bad_alloc{};
-  return p;
-}
-
-}  // namespace
-
-void* operator new(std::size_t n) { return counted(n); }
-void* operator new[](std::size_t n) { return counted(n); }
-void operator delete(void* p) noexcept { std::free(p); }
-void operator delete[](void* p) noexcept { std::free(p); }
-void operator delete(void* p, std::size_t) noexcept { std::free(p); }
-void operator delete[](void* p, std::size_t) noexcept { std::free(p); }
-
-namespace {
-
+using lodestone::test::allocations;
 using namespace lodestone::wire;
 
 constexpr std::uint32_t kBlocks = 512;  // 8 MiB, then again: more than a second-level cache

@@ -4,38 +4,18 @@
 // block.
 #include <cstdint>
 #include <cstdio>
-#include <cstdlib>
 #include <deque>
-#include <new>
 #include <vector>
 
 #include <benchmark/benchmark.h>
 
 #include "magnet/create.hpp"
 #include "magnet/swarm/torrent.hpp"
+#include "tests/support/counted_allocations.hpp"
 
 namespace {
 
-std::uint64_t allocations = 0;
-
-void* counted(std::size_t n) {
-  ++allocations;
-  void* p = std::malloc(n == 0 ? 1 : n);
-  if (p == nullptr) throw std::bad_alloc{};
-  return p;
-}
-
-}  // namespace
-
-void* operator new(std::size_t n) { return counted(n); }
-void* operator new[](std::size_t n) { return counted(n); }
-void operator delete(void* p) noexcept { std::free(p); }
-void operator delete[](void* p) noexcept { std::free(p); }
-void operator delete(void* p, std::size_t) noexcept { std::free(p); }
-void operator delete[](void* p, std::size_t) noexcept { std::free(p); }
-
-namespace {
-
+using lodestone::test::allocations;
 using namespace lodestone;
 using namespace std::chrono_literals;
 

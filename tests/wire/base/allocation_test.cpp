@@ -2,12 +2,11 @@
 // What must not allocate when warm, shown by counting. The replaced operators serve the whole test executable.
 #include <array>
 #include <cstdint>
-#include <cstdlib>
-#include <new>
 #include <vector>
 
 #include <catch2/catch.hpp>
 
+#include "tests/support/counted_allocations.hpp"
 #include "wire/base/bencode.hpp"
 #include "wire/base/block.hpp"
 #include "wire/base/datagram.hpp"
@@ -16,32 +15,7 @@
 
 namespace {
 
-std::uint64_t allocations = 0;
-
-void* counted(std::size_t n) {
-  ++allocations;
-  void* p = std::malloc(n == 0 ? 1 : n);
-  if (p == nullptr) throw std::bad_alloc{};
-  return p;
-}
-
-}  // namespace
-
-void* operator new(std::size_t n) { return counted(n); }
-void* operator new[](std::size_t n) { return counted(n); }
-// Also these, which the library's sorting uses: a half-replaced set would mix two allocators.
-void* operator new(std::size_t n, const std::nothrow_t&) noexcept {
-  ++allocations;
-  return std::malloc(n == 0 ? 1 : n);
-}
-void* operator new[](std::size_t n, const std::nothrow_t& tag) noexcept { return operator new(n, tag); }
-void operator delete(void* p) noexcept { std::free(p); }
-void operator delete[](void* p) noexcept { std::free(p); }
-void operator delete(void* p, std::size_t) noexcept { std::free(p); }
-void operator delete[](void* p, std::size_t) noexcept { std::free(p); }
-
-namespace {
-
+using lodestone::test::allocations;
 using namespace lodestone::wire;
 
 /// Allocations of f's second run.
