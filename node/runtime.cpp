@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "node/runtime.hpp"
 
-#include <csignal>
 #include <utility>
 
 #include <asio/post.hpp>
@@ -28,8 +27,7 @@ Runtime::Impl::Impl(const RuntimeConfig& runtime_config)
       work(asio::make_work_guard(io)),
       blocks(config.block_memory),
       disk(io, config.disk_threads),
-      resolver([this](std::function<void()> f) { asio::post(io, std::move(f)); }),
-      signals(io) {}
+      resolver([this](std::function<void()> f) { asio::post(io, std::move(f)); }) {}
 
 void Runtime::Impl::tick(Periodic* which) {
   if (which->f()) {
@@ -38,14 +36,6 @@ void Runtime::Impl::tick(Periodic* which) {
   }
   // The timer is in its own handler here: it goes a moment later.
   asio::post(io, [this, which] { std::erase_if(periodic, [which](const auto& p) { return p.get() == which; }); });
-}
-
-void Runtime::Impl::wait_signal(std::function<void(int, int)> f) {
-  signals.async_wait([this, f = std::move(f)](const asio::error_code& error, int signal) {
-    if (error) return;
-    f(signal, ++signal_count);
-    wait_signal(f);
-  });
 }
 
 Runtime::Runtime(RuntimeConfig config) : impl_(std::make_unique<Impl>(config)) {}
@@ -73,10 +63,12 @@ void Runtime::every(wire::Duration period, std::function<bool()> f) {
   impl_->periodic.push_back(std::move(periodic));
 }
 
-void Runtime::on_signal(std::function<void(int signal, int count)> f) {
-  impl_->signals.add(SIGINT);
-  impl_->signals.add(SIGTERM);
-  impl_->wait_signal(std::move(f));
+void Runtime::on_signal(std::function<void(int signal)> f) {
+  impl_->trap.emplace();
+  impl_->first_signal = WatchedFd{impl_->io, impl_->trap->readable(), [impl = impl_.get(), f = std::move(f)](auto) {
+                                    if (const auto signal = impl->trap->caught()) f(*signal);
+                                  }};
+  impl_->first_signal.want_read();
 }
 
 wire::Instant Runtime::now() const { return clock_now(); }

@@ -32,8 +32,9 @@ class Runtime {
   void post(std::function<void()> f);
   /// Calls `f` every `period` on the network thread until it returns false or the runtime stops.
   void every(wire::Duration period, std::function<bool()> f);
-  /// INT and TERM, and how often: f(signal number, n-th time). Installed once.
-  void on_signal(std::function<void(int signal, int count)> f);
+  /// Tells of the first INT or TERM: f(signal number). A second one ends the process at once (SignalTrap). Installed
+  /// once.
+  void on_signal(std::function<void(int signal)> f);
   [[nodiscard]] wire::Instant now() const;
 
   struct Impl;

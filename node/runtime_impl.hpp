@@ -1,18 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
-// The inside of Runtime, for node/ only. Order matters: io_context is destroyed last, the blocks' pool after everything
-// that may hold blocks.
+// The inside of Runtime, for node/ only. Order matters: io_context is destroyed last but for the trap, which still ends
+// a process whose workers are slow to end; the blocks' pool goes after everything that may hold blocks.
 #pragma once
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include <asio/executor_work_guard.hpp>
 #include <asio/io_context.hpp>
-#include <asio/signal_set.hpp>
 
 #include "node/drive/disk_driver.hpp"
+#include "node/net/fd.hpp"
 #include "node/net/resolver.hpp"
+#include "node/net/signal_trap.hpp"
 #include "node/net/timer.hpp"
 #include "node/ops/saver.hpp"
 #include "node/runtime.hpp"
@@ -30,6 +32,7 @@ struct Runtime::Impl {
   };
 
   RuntimeConfig config;
+  std::optional<SignalTrap> trap;
   asio::io_context io{1};
   asio::executor_work_guard<asio::io_context::executor_type> work;
   wire::BlockPool blocks;
@@ -37,12 +40,10 @@ struct Runtime::Impl {
   Saver saver;
   Resolver resolver;
   std::vector<std::unique_ptr<Periodic>> periodic;
-  asio::signal_set signals;
-  int signal_count = 0;
+  WatchedFd first_signal;
   bool stopped = false;
 
   void tick(Periodic* which);
-  void wait_signal(std::function<void(int, int)> f);
 };
 
 }  // namespace lodestone::node

@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 """The network commands as people and scripts use them, against each other: testnet, get, seed, node, dht ..."""
+import fcntl
 import json
 import os
 import pty
@@ -10,8 +11,9 @@ import signal
 import socket
 import subprocess
 import time
+from pathlib import Path
 
-from lab import BIN, Content, check, main, multi_file, wait_until
+from lab import BIN, Content, check, die_with_parent, main, multi_file, wait_until
 
 
 def last_exit(err):
@@ -324,8 +326,45 @@ def ctrl_c_while_nobody_is_found_is_130(lab):
     check(last_exit(process.stderr.read())["error"] == "signal", "no exit record")
 
 
+def ctrl_c_while_nobody_reads_stdout_is_130(lab):
+    reader, writer = os.pipe()
+    os.write(writer, b" " * fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096))
+    process = subprocess.Popen([BIN, "get", "ab" * 20, "--listen", lab.host(), "--no-bootstrap", "--state-dir",
+                                lab.folder("full-state"), "-o", lab.folder("full-out"), "--json"], stdout=writer,
+                               stderr=subprocess.PIPE, text=True, preexec_fn=die_with_parent)
+    lab.children.append(process)
+    os.close(writer)
+    wait_until("the write that hangs", 10, lambda: hangs_in(process, "pipe_write"))
+    process.send_signal(signal.SIGINT)
+    check(process.wait(10) == 130, f"ended with {process.returncode}")
+    check(last_exit(process.stderr.read())["error"] == "signal", "no exit record")
+    os.close(reader)
+
+
+def the_second_ctrl_c_ends_a_slow_stop(lab):
+    """The stop is held up for ever: a pipe without a reader stands where the state is saved."""
+    for how, code in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):
+        state = lab.folder(f"slow-{how.name}")
+        process = lab.lodestone("node", "--listen", lab.host(), "--no-bootstrap", "--state-dir", state, "--json")
+        lab.first_record(process, "ready")
+        os.mkfifo(state / f"dht4.{process.pid}.tmp")
+        process.send_signal(signal.SIGINT)
+        wait_until("the save that hangs", 10, lambda: hangs_in(process, "fifo_open", "wait_for_partner"))
+        check(process.poll() is None, f"nothing held it up: ended with {process.returncode}")
+        process.send_signal(how)
+        check(process.wait(5) == code, f"ended with {process.returncode}, not {code}")
+
+
+def hangs_in(process, *functions):
+    """Whether a thread of it waits in one of those functions of the kernel."""
+    check(process.poll() is None, f"ended with {process.returncode}")
+    where = [(task / "wchan").read_text() for task in Path(f"/proc/{process.pid}/task").iterdir()]
+    return any(function in name for name in where for function in functions)
+
+
 if __name__ == "__main__":
     main(__file__, a_testnet_and_the_line_it_prints, json_records_of_a_download, listing_and_metadata, dht_commands,
          exit_codes_of_a_silent_network, several_targets, seeding_after_the_download, a_path_is_hashed_and_seeded,
          content_that_differs_is_not_touched, a_seed_alone_still_says_its_magnet, second_of_its_kind_is_9,
-         a_node_keeps_its_identity, a_terminal_gets_a_bar_and_colour_unless_it_says_no, ctrl_c_while_nobody_is_found_is_130)
+         a_node_keeps_its_identity, a_terminal_gets_a_bar_and_colour_unless_it_says_no, ctrl_c_while_nobody_is_found_is_130,
+         ctrl_c_while_nobody_reads_stdout_is_130, the_second_ctrl_c_ends_a_slow_stop)

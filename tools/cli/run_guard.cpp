@@ -10,9 +10,9 @@ namespace lodestone::tools {
 
 RunGuard::RunGuard(node::Runtime& runtime, Context& context, std::function<void(StopCause)> stop)
     : stop_(std::move(stop)) {
-  runtime.on_signal([this, &context](int signal, int count) {
+  runtime.on_signal([this, &context](int signal) {
     const StopCause cause = signal == SIGINT ? StopCause::interrupt : StopCause::terminate;
-    if (count > 1 || cause_) {
+    if (cause_) {  // --timeout has asked for the same before, and somebody is tired of waiting
       context.out.end_status();
       context.out.out().flush();
       std::_Exit(static_cast<int>(exit_code_of(cause)));
