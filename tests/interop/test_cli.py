@@ -157,6 +157,10 @@ def exit_codes_of_a_silent_network(lab):
     address = lab.host()
     code, records, err = lab.run("dht", "ping", nobody, "--listen", address, "--json", timeout=20)
     check(code == 4 and not records and last_exit(err)["error"] == "timeout", f"{code} {err}")
+    # --timeout before the query's own end: the same verdict, for whoever is asked alone.
+    for command in (["ping", nobody], ["find-node", "ab" * 20, nobody]):
+        code, records, err = lab.run("dht", *command, "--listen", address, "--timeout", "1s", "--json", timeout=20)
+        check(code == 4 and not records and "no reply" in last_exit(err)["message"], f"{command}: {code} {err}")
     common = ["--listen", address, "--bootstrap", nobody, "--state-dir", lab.folder("silent-state")]
     code, _, err = lab.run("dht", "find-node", "ab" * 20, *common, "--timeout", "2s", "--json", timeout=20)
     check(code == 5 and last_exit(err)["error"] == "network", f"{code} {err}")

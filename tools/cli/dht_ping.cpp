@@ -35,8 +35,7 @@ ExitCode ping(const PingOptions& options, Context& context) {
   const auto on_event = [&run](wire::Family, const dht::Event& event) {
     const auto* done = std::get_if<dht::event::QueryDone>(&event);
     if (done == nullptr || run.finished()) return;
-    if (!done->answered)
-      return run.fail(ExitCode::timeout, "no reply", "It may be down, behind a firewall, or no DHT node");
+    if (!done->answered) return run.fail(ExitCode::timeout, "no reply", kNoReplyHint);
     if (done->error_reply) return run.fail(ExitCode::error, "it answered with an error", "");
     print_pong(run, *done);
     run.finish(ExitCode::ok);

@@ -30,6 +30,7 @@ ExitCode DhtRun::run_with(const magnet::HostPort& node, const std::function<void
   const RunGuard guard(runtime_, context_, [this](StopCause cause) { on_stop(cause); });
   auto config = session_config(context_.global, SessionRole::dht);
   if (!config) return context_.fail(config.error());
+  one_node_ = true;
   // Nobody else is asked, and nothing is learnt that would be worth keeping.
   config->bootstrap.clear();
   config->use_builtin_routers = false;
@@ -76,11 +77,11 @@ void DhtRun::fail(ExitCode code, std::string cause, std::string next_step) {
 void DhtRun::on_stop(StopCause cause) {
   if (cause != StopCause::timeout)
     return fail(exit_code_of(cause), cause == StopCause::interrupt ? "interrupted" : "terminated");
-  if (session_ && session_->dht_status().ever_answered()) {
-    return fail(ExitCode::timeout, "not complete after " + format_duration(wire::to_seconds(*context_.global.timeout)),
-                "Give it more --timeout");
-  }
-  fail(ExitCode::network, "no DHT node has answered in " + format_duration(wire::to_seconds(*context_.global.timeout)),
+  const std::string limit = format_duration(wire::to_seconds(*context_.global.timeout));
+  if (one_node_) return fail(ExitCode::timeout, "no reply in " + limit, kNoReplyHint);
+  if (session_ && session_->dht_status().ever_answered())
+    return fail(ExitCode::timeout, "not complete after " + limit, "Give it more --timeout");
+  fail(ExitCode::network, "no DHT node has answered in " + limit,
        "Check that a firewall lets UDP out, or name a node with --bootstrap HOST:PORT");
 }
 

@@ -15,6 +15,9 @@ namespace lodestone::tools {
 /// cli.md: so long nobody may answer before it is a failure of the network.
 inline constexpr wire::Duration kNoAnswerAfter = std::chrono::seconds(15);
 
+/// For a node that was named and stays silent.
+inline constexpr const char* kNoReplyHint = "It may be down, behind a firewall, or no DHT node";
+
 class DhtRun {
  public:
   /// `subject`: of the failures, "dht ping".
@@ -44,6 +47,7 @@ class DhtRun {
 
   Context& context_;
   std::string subject_;
+  bool one_node_ = false;  // run_with(): what counts is its reply, not the network
   node::Runtime runtime_;
   std::optional<node::Session> session_;
   std::optional<ExitCode> code_;
