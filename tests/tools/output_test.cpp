@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tools/cli/output.hpp"
 
+#include <algorithm>
 #include <sstream>
 
 #include <catch2/catch.hpp>
@@ -101,6 +102,24 @@ TEST_CASE("records are lines; --progress none drops phase and progress") {
   b.output.record({{"type", "progress"}});
   b.output.record({{"type", "done"}, {"path", "\xff\n"}});
   CHECK(b.out.str() == "{\"type\":\"progress\",\"n\":1}\n{\"type\":\"done\",\"path\":\"\xEF\xBF\xBD\\n\"}\n");
+}
+
+TEST_CASE("what strangers wrote cannot begin a line of its own") {
+  Bench b(terminal());
+  const std::string forged = "x\nerror: all is lost\ty\r\n";
+  b.output.line(forged);
+  CHECK(b.out.str() == "x error: all is lost\ty\xEF\xBF\xBD \n");
+  b.output.status(forged);
+  CHECK(b.err.str() == "\r\x1b[Kx error: all is los");
+  b.output.status("a\tb");
+  CHECK(b.err.str().ends_with("\r\x1b[Ka b"));
+  b.output.note(forged);
+  b.output.warn(forged);
+  b.output.error(forged);
+  b.output.side_result(forged);
+  const std::string text = b.err.str();
+  CHECK(std::count(text.begin(), text.end(), '\n') == 4);  // one for each
+  CHECK(text.find("\nerror: all") == std::string::npos);
 }
 
 TEST_CASE("what strangers wrote cannot steer the terminal") {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tools/cli/output.hpp"
 
+#include <algorithm>
 #include <ostream>
 
 #include <nlohmann/json.hpp>
@@ -11,9 +12,14 @@ namespace lodestone::tools {
 namespace {
 
 using magnet::cut_to_width;
-using magnet::printable;
 
-constexpr std::string_view kEraseLine = "\r\x1b[K";
+/// What fits on one line: a name, a comment or a path with a line break in it must not be able to say something in our
+/// voice on a line of its own, nor make two lines of a status.
+std::string one_line(std::string_view text) {
+  std::string line = magnet::printable(text);
+  std::replace(line.begin(), line.end(), '\n', ' ');
+  return line;
+}
 
 std::string_view sequence(Style style) {
   switch (style) {
@@ -58,7 +64,7 @@ ProgressMode Output::progress() const {
   return err_is_terminal_ && !dumb_ ? ProgressMode::bar : ProgressMode::line;
 }
 
-void Output::line(std::string_view text) { out() << printable(text) << '\n'; }
+void Output::line(std::string_view text) { out() << one_line(text) << '\n'; }
 
 void Output::record(const nlohmann::ordered_json& record) {
   if (rules_.progress == ProgressMode::none) {
@@ -75,7 +81,8 @@ std::ostream& Output::out() {
 
 void Output::status(std::string_view text) {
   if (progress() != ProgressMode::bar) return;
-  const std::string clean = printable(text);
+  std::string clean = one_line(text);
+  std::replace(clean.begin(), clean.end(), '\t', ' ');  // its width is the terminal's secret
   // One cell stays free: a full last column makes some terminals wrap.
   const std::string_view shown = columns_ == 0 ? std::string_view(clean) : cut_to_width(clean, columns_ - 1);
   err_ << kEraseLine << shown << std::flush;
@@ -91,23 +98,23 @@ void Output::end_status() {
 void Output::note(std::string_view text) {
   if (rules_.quiet) return;
   end_status();
-  err_ << printable(text) << '\n' << std::flush;
+  err_ << one_line(text) << '\n' << std::flush;
 }
 
 void Output::warn(std::string_view text) {
   if (rules_.quiet) return;
   end_status();
-  err_ << paint_err(Style::yellow, "warning:") << ' ' << printable(text) << '\n' << std::flush;
+  err_ << paint_err(Style::yellow, "warning:") << ' ' << one_line(text) << '\n' << std::flush;
 }
 
 void Output::error(std::string_view text) {
   end_status();
-  err_ << paint_err(Style::red, "error:") << ' ' << printable(text) << '\n' << std::flush;
+  err_ << paint_err(Style::red, "error:") << ' ' << one_line(text) << '\n' << std::flush;
 }
 
 void Output::side_result(std::string_view text) {
   end_status();
-  err_ << printable(text) << '\n' << std::flush;
+  err_ << one_line(text) << '\n' << std::flush;
 }
 
 void Output::error_record(const nlohmann::ordered_json& record) {

@@ -22,6 +22,8 @@ enum class Style : std::uint8_t { bold, dim, red, green, yellow };
 
 class Output {
  public:
+  static constexpr std::string_view kEraseLine = "\r\x1b[K";
+
   struct Rules {
     bool json = false;
     bool quiet = false;
@@ -39,7 +41,8 @@ class Output {
   [[nodiscard]] std::size_t columns() const { return columns_; }
 
   // --- stdout ---
-  /// One line of result. The text may hold what strangers wrote: it passes through magnet::printable().
+  /// One line of result. The text may hold what strangers wrote: it passes through magnet::printable(), and line breaks
+  /// in it become spaces, as in everything below that is not bytes or a record.
   void line(std::string_view text);
   /// One record as one line, at once. `phase` and `progress` records are dropped with --progress none. Text that is no
   /// UTF-8 is mended, not refused.
