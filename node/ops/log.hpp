@@ -15,6 +15,8 @@ enum class Level : std::uint8_t { trace, debug, info, warn, error, off };
 
 /// Before the first line is written: warn.
 void set_level(Level level);
+/// Written before each line: what takes a progress bar back that stands where the line shall go. Without '%'.
+void set_line_start(std::string_view start);
 [[nodiscard]] bool enabled(Level level);
 void write(Level level, std::string_view line);
 

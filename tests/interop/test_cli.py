@@ -5,6 +5,7 @@ import fcntl
 import json
 import os
 import pty
+import re
 import select
 import shlex
 import signal
@@ -321,6 +322,18 @@ def a_terminal_gets_a_bar_and_colour_unless_it_says_no(lab):
     check(code == 5 and "\x1b" not in seen, f"ANSI on a dumb terminal: {seen!r}")
 
 
+def log_lines_do_not_run_into_the_bar(lab):
+    code, seen = on_a_terminal(["get", "ab" * 20, "-v", "--listen", lab.host(), "--no-bootstrap", "--state-dir",
+                                lab.folder("log-state"), "-o", lab.folder("log-out"), "--peer", "name.invalid:1", "--bootstrap",
+                                "name.invalid:1", "--timeout", "7s"], {"TERM": "xterm", "NO_COLOR": ""})
+    check(code == 5, f"{code} {seen}")
+    info = [line for line in seen.split("\n") if " info " in line]
+    # The name is asked for again after 5 s, with the bar on the screen.
+    check(sum("has no address" in line for line in info) >= 2, f"no log line while the bar is shown: {seen!r}")
+    for line in info:
+        check(re.search(r"(^|\x1b\[K)\d{4}-\d\d-\d\dT[^\x1b]*$", line.rstrip("\r")), f"not on a line of its own: {line!r}")
+
+
 def ctrl_c_while_nobody_is_found_is_130(lab):
     process = lab.lodestone("get", "ab" * 20, "--listen", lab.host(), "--no-bootstrap", "--state-dir", lab.folder("ctrl-state"),
                             "-o", lab.folder("ctrl-out"), "--json")
@@ -370,5 +383,6 @@ if __name__ == "__main__":
     main(__file__, a_testnet_and_the_line_it_prints, json_records_of_a_download, listing_and_metadata, dht_commands,
          exit_codes_of_a_silent_network, several_targets, seeding_after_the_download, a_path_is_hashed_and_seeded,
          content_that_differs_is_not_touched, a_seed_alone_still_says_its_magnet, second_of_its_kind_is_9,
-         a_node_keeps_its_identity, a_terminal_gets_a_bar_and_colour_unless_it_says_no, ctrl_c_while_nobody_is_found_is_130,
+         a_node_keeps_its_identity, a_terminal_gets_a_bar_and_colour_unless_it_says_no, log_lines_do_not_run_into_the_bar,
+         ctrl_c_while_nobody_is_found_is_130,
          ctrl_c_while_nobody_reads_stdout_is_130, the_second_ctrl_c_ends_a_slow_stop)

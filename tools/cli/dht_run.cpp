@@ -14,7 +14,7 @@ DhtRun::DhtRun(Context& context, std::string subject)
     : context_(context),
       subject_(std::move(subject)),
       runtime_(node::RuntimeConfig{.block_memory = 1u << 20, .disk_threads = 1}) {
-  set_up_log(context.global);
+  set_up_log(context);
 }
 
 ExitCode DhtRun::run(const std::function<void()>& body, node::Session::DhtEventHandler on_event) {

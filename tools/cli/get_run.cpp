@@ -97,7 +97,7 @@ GetRun::GetRun(Context& context, const GetOptions& options, std::vector<Target> 
 }
 
 std::vector<ExitCode> GetRun::run() {
-  set_up_log(context_.global);
+  set_up_log(context_);
   auto config = session_config(context_.global, SessionRole::get);
   if (!config) return std::vector<ExitCode>(downloads_.size(), context_.fail(config.error()));
   config->dht = !options_.no_dht;

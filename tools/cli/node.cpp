@@ -69,7 +69,7 @@ class NodeRun {
 };
 
 ExitCode NodeRun::run() {
-  set_up_log(context_.global);
+  set_up_log(context_);
   auto config = session_config(context_.global, SessionRole::node);
   if (!config) return context_.fail(config.error());
   session_.emplace(runtime_, *std::move(config));

@@ -128,7 +128,7 @@ bool SeedRun::read_sources(std::vector<ExitCode>& failed) {
 }
 
 std::optional<ExitCode> SeedRun::start() {
-  set_up_log(context_.global);
+  set_up_log(context_);
   auto config = session_config(context_.global, SessionRole::seed);
   if (!config) return context_.fail(config.error());
   config->max_peers = options_.max_peers;

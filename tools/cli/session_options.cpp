@@ -108,9 +108,10 @@ Failure failure_of(const node::session_event::Failed& failed, const std::string&
   return {ExitCode::storage, subject, or_else("the disk failed"), ""};
 }
 
-void set_up_log(const GlobalOptions& options) {
+void set_up_log(const Context& context) {
   using Log = node::log::Level;
-  switch (options.log_level) {
+  node::log::set_line_start(context.out.progress() == ProgressMode::bar ? Output::kEraseLine : "");
+  switch (context.global.log_level) {
     case LogLevel::trace: return node::log::set_level(Log::trace);
     case LogLevel::debug: return node::log::set_level(Log::debug);
     case LogLevel::info: return node::log::set_level(Log::info);

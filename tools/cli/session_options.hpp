@@ -26,7 +26,7 @@ enum class SessionRole : std::uint8_t { get, seed, node, testnet, dht };
 /// case that no path is known.
 [[nodiscard]] Failure failure_of(const node::session_event::Failed& failed, const std::string& name);
 
-/// The program's log goes where --log-level, -q and -v say.
-void set_up_log(const GlobalOptions& options);
+/// The program's log is as loud as --log-level, -q and -v say, and its lines do not run into a status line.
+void set_up_log(const Context& context);
 
 }  // namespace lodestone::tools

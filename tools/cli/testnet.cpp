@@ -75,7 +75,7 @@ class TestnetRun {
 };
 
 ExitCode TestnetRun::run() {
-  set_up_log(context_.global);
+  set_up_log(context_);
   if (!options_.seed.empty()) {
     SignalWatch signals;
     auto source = read_seed_source(options_.seed, {}, context_, [&signals] { return !signals.caught(); });
