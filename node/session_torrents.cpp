@@ -54,6 +54,11 @@ std::expected<void, StartError> Session::Impl::add_torrent(TorrentSpec spec, Eve
   } else if (!scratch) {
     scratch.emplace();
     store_folder = scratch->path();
+    if (store_folder.empty()) {
+      scratch.reset();
+      return std::unexpected(
+          StartError{StartError::Kind::state_dir, "TMPDIR", "no temporary folder can be made, and there is no other"});
+    }
   }
 
   magnet::TorrentConfig c;

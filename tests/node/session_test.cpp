@@ -9,6 +9,7 @@
 #include <map>
 
 #include <catch2/catch.hpp>
+#include <stdlib.h>
 
 #include "magnet/create.hpp"
 #include "magnet/metainfo.hpp"
@@ -303,6 +304,27 @@ TEST_CASE("M6 metadata alone is fetched, kept and not fetched again") {
     CHECK(raw == sample.raw_info);
     CHECK_FALSE(std::filesystem::exists(folder.path() + "/get/sample"));
   }
+}
+
+TEST_CASE("Without a folder for state and without one for the time being a torrent is refused") {
+  const TemporaryDir folder;
+  const Sample sample(folder.path() + "/seed");
+  const char* old = std::getenv("TMPDIR");
+  const std::string before = old != nullptr ? old : "";
+  REQUIRE(::setenv("TMPDIR", (folder.path() + "/missing").c_str(), 1) == 0);
+  Loop loop;
+  Session session(loop.runtime, on("127.0.0.54"));
+  REQUIRE(session.start());
+  // Twice: the failure is none of the torrent's, and nothing half made is left for the next try.
+  for (int i = 0; i < 2; ++i) {
+    const auto added = session.add_torrent(seed_of(sample, folder.path() + "/seed"), [](const SessionEvent&) {});
+    CHECK_FALSE(added);
+    if (!added) CHECK(added.error().kind == StartError::Kind::state_dir);
+  }
+  CHECK((old != nullptr ? ::setenv("TMPDIR", before.c_str(), 1) : ::unsetenv("TMPDIR")) == 0);
+  CHECK(session.add_torrent(seed_of(sample, folder.path() + "/seed"), [](const SessionEvent&) {}));
+  stop_all(loop, {&session});
+  loop.run();
 }
 
 TEST_CASE("D6 the same hash twice in one state directory is a conflict, another hash is not") {
