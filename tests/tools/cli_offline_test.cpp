@@ -319,6 +319,12 @@ TEST_CASE("create -o - writes the torrent to stdout and the magnet to stderr") {
   const Ran json = run_cli({"create", dir.file("sample"), "-o", "-", "--no-date", "--json"});
   CHECK(json.out == ran.out);
   CHECK(Json::parse(json.err)["type"] == "torrent");
+  // A record is data: what would steer a terminal stays in it as it is.
+  const std::string steering =
+      "a\xE2\x80\xAE"
+      "b";
+  const Ran exact = run_cli({"create", dir.file("sample"), "-o", "-", "--json", "--comment", steering});
+  CHECK(Json::parse(exact.err)["comment"] == steering);
 }
 
 TEST_CASE("create takes its options into the torrent") {

@@ -2,12 +2,7 @@
 // `create PATH`: a torrent file out of a file or a directory. Same input, same bytes.
 #include "magnet/create.hpp"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <bit>
-#include <cerrno>
 #include <charconv>
 #include <chrono>
 #include <filesystem>
@@ -23,6 +18,7 @@
 #include "tools/cli/context.hpp"
 #include "tools/cli/documents.hpp"
 #include "tools/cli/options.hpp"
+#include "tools/cli/save_file.hpp"
 #include "tools/cli/signal_watch.hpp"
 #include "tools/cli/source_tree.hpp"
 #include "tools/cli/units.hpp"
@@ -81,36 +77,6 @@ std::expected<std::optional<std::int64_t>, Failure> creation_date(const CreateOp
   return std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count();
 }
 
-/// Writes all of it or fails with errno.
-int write_all(int file, wire::Bytes bytes) {
-  while (!bytes.empty()) {
-    const auto written = ::write(file, bytes.data(), bytes.size());
-    if (written < 0 && errno == EINTR) continue;
-    if (written < 0) return errno;
-    bytes = bytes.subspan(static_cast<std::size_t>(written));
-  }
-  return 0;
-}
-
-/// A file appears under its name when it is complete; what is no regular file (a pipe, a device) is written as it is.
-std::optional<Failure> write_file(const fs::path& path, wire::Bytes bytes) {
-  const auto failed = [&path](int code) {
-    return Failure{ExitCode::storage, path.string(), std::generic_category().message(code),
-                   "Choose another place with -o"};
-  };
-  std::error_code ignored;
-  const bool direct = fs::exists(path, ignored) && !fs::is_regular_file(fs::symlink_status(path, ignored));
-  const std::string name = direct ? path.string() : path.string() + ".part" + std::to_string(::getpid());
-  const int file = ::open(name.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | O_NOCTTY | (direct ? O_TRUNC : O_EXCL), 0666);
-  if (file < 0) return failed(errno);
-  int code = write_all(file, bytes);
-  if (::close(file) != 0 && code == 0) code = errno;
-  if (!direct && code == 0 && ::rename(name.c_str(), path.c_str()) != 0) code = errno;
-  if (code == 0) return std::nullopt;
-  if (!direct) ::unlink(name.c_str());
-  return failed(code);
-}
-
 /// The finished torrent, by way of the same parser that everybody's torrents go through.
 std::expected<wire::ByteVector, Failure> build(const CreateOptions& options, const SourceTree& tree, Context& context) {
   const auto created = creation_date(options, context);
@@ -152,10 +118,14 @@ ExitCode create(const CreateOptions& options, Context& context) {
   if (output.empty()) {
     context.out.out().write(reinterpret_cast<const char*>(bytes->data()), static_cast<std::streamsize>(bytes->size()));
     // stdout is taken; -q silences hints, and this is a result.
-    context.out.side_result(context.out.json() ? document.dump() : magnet);
+    if (context.out.json())
+      context.out.error_record(document);
+    else
+      context.out.side_result(magnet);
     return ExitCode::ok;
   }
-  if (const auto failure = write_file(output, *bytes)) return context.fail(*failure);
+  if (const std::error_code error = save_file(output.string(), *bytes))
+    return context.fail(ExitCode::storage, output.string(), error.message(), "Choose another place with -o");
   if (context.out.json()) {
     context.out.record(document);
   } else {

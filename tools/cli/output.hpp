@@ -62,7 +62,7 @@ class Output {
   void error(std::string_view text);
   /// A line of result for stderr, because stdout has bytes (`create -o -`); with -q too.
   void side_result(std::string_view text);
-  /// The record that cli.md puts on stderr (`exit`, `perf`).
+  /// A record that cannot go to stdout: `exit`, `perf`, and the document of `create -o -`, where stdout has bytes.
   void error_record(const nlohmann::ordered_json& record);
 
   /// Wrapped in ANSI where the stream has it.
