@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import traceback
 from pathlib import Path
 
 SKIP = 77
@@ -396,8 +397,12 @@ class Lab:
 
 def main(script, *cases):
     """Runs the cases in order, prints a line each, exits 0 when all passed. An argument runs only cases of that name."""
-    lab = Lab(script)
     wanted = sys.argv[1:]
+    unknown = set(wanted) - {case.__name__ for case in cases}
+    if unknown:
+        print(f"there is no case {', '.join(sorted(unknown))}", file=sys.stderr)
+        sys.exit(2)
+    lab = Lab(script)
     failed = 0
     for case in cases:
         if wanted and case.__name__ not in wanted:
@@ -409,6 +414,9 @@ def main(script, *cases):
         except Failure as failure:
             failed += 1
             print(f"FAIL {case.__name__}: {failure}", flush=True)
+        except Exception:  # a record without a key, a child that hangs: this case failed, the others shall still run
+            failed += 1
+            print(f"FAIL {case.__name__}:\n{traceback.format_exc()}", flush=True)
         finally:
             for child in lab.children:
                 if child.poll() is None:
