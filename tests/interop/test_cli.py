@@ -173,6 +173,13 @@ def exit_codes_of_a_silent_network(lab):
     code, _, err = lab.run("get", "ab" * 20, "--no-dht", "--peer", nobody, "--listen", address, "--state-dir",
                            lab.folder("silent-state"), "-o", lab.folder("silent-out"), "--timeout", "2s", "--json", timeout=20)
     check(code == 4, f"{code} {err}")
+    # Nor for a private torrent, which the DHT must not hear of.
+    secret = lab.folder("private") / "secret.bin"
+    secret.write_bytes(b"x" * 20000)
+    torrent = lab.folder("private") / "secret.torrent"
+    check(plain("create", secret, "--private", "-o", torrent)[0] == 0, "create --private")
+    code, _, err = lab.run("get", torrent, *common, "-o", lab.folder("silent-out"), "--timeout", "1s", "--json", timeout=20)
+    check(code == 4, f"{code} {err}")
     silent.close()
 
 

@@ -368,7 +368,8 @@ Failure GetRun::timeout(const Download& d) const {
   const std::string after = "timed out after " + format_duration(wire::to_seconds(*context_.global.timeout));
   if (d.stage == Stage::seeding)
     return {ExitCode::timeout, d.name(), after + " while seeding; the download is complete", ""};
-  const bool needed_dht = !options_.no_dht && d.status().seen == 0;
+  const bool may_use_dht = !options_.no_dht && !(d.info && d.info->is_private);
+  const bool needed_dht = may_use_dht && d.status().seen == 0;
   const bool no_dht = needed_dht && !session_->dht_status().ever_answered();
   const bool reason = d.stall.reason != magnet::StallReason::none && !d.stall.detail.empty();
   std::string cause = after + ": " +
