@@ -19,7 +19,7 @@ struct Bench {
 Environment terminal() {
   Environment e;
   e.out_is_terminal = e.err_is_terminal = true;
-  e.columns = 20;
+  e.columns = [] { return std::size_t{20}; };
   return e;
 }
 
@@ -43,6 +43,21 @@ TEST_CASE("a status line is taken back before anything else is said") {
   CHECK(b.err.str().ends_with("lo\r\x1b[K"));
   b.output.end_status();
   CHECK(b.err.str().ends_with("lo\r\x1b[K"));  // once
+}
+
+TEST_CASE("a status line fits into a window that was made narrower while it was shown") {
+  std::size_t width = 12;
+  Environment e = terminal();
+  e.columns = [&width] { return width; };
+  Bench b(e);
+  b.output.status("0123456789abcdef");
+  CHECK(b.err.str() == "\r\x1b[K0123456789a");
+  width = 5;
+  b.output.status("0123456789abcdef");
+  CHECK(b.err.str().ends_with("\r\x1b[K0123"));
+  width = 1;
+  b.output.status("0123456789abcdef");
+  CHECK(b.err.str().ends_with("\r\x1b[K"));
 }
 
 TEST_CASE("NO_COLOR, TERM=dumb and --color") {

@@ -8,6 +8,15 @@ extern char** environ;
 
 namespace lodestone::tools {
 
+namespace {
+
+std::size_t terminal_columns() {
+  winsize size{};
+  return ::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
+}
+
+}  // namespace
+
 std::optional<std::string> Environment::variable(std::string_view name) const {
   const auto found = variables.find(name);
   if (found == variables.end() || found->second.empty()) return std::nullopt;
@@ -24,8 +33,7 @@ Environment Environment::of_process() {
   e.in_is_terminal = ::isatty(STDIN_FILENO) == 1;
   e.out_is_terminal = ::isatty(STDOUT_FILENO) == 1;
   e.err_is_terminal = ::isatty(STDERR_FILENO) == 1;
-  winsize size{};
-  if (e.err_is_terminal && ::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) e.columns = size.ws_col;
+  if (e.err_is_terminal) e.columns = terminal_columns;
   return e;
 }
 

@@ -3,6 +3,7 @@
 // takes the process's own, tests make one.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -15,7 +16,8 @@ struct Environment {
   bool in_is_terminal = false;
   bool out_is_terminal = false;
   bool err_is_terminal = false;
-  std::size_t columns = 80;  // of the terminal on stderr; 0: unknown, nothing is shortened
+  /// Of the terminal on stderr, now: a window changes while a bar is shown. 0: unknown, nothing is shortened.
+  std::function<std::size_t()> columns = [] { return std::size_t{80}; };
 
   /// nullopt when unset; an empty value counts as unset, which is what XDG and NO_COLOR ask for.
   [[nodiscard]] std::optional<std::string> variable(std::string_view name) const;

@@ -84,7 +84,8 @@ void Output::status(std::string_view text) {
   std::string clean = one_line(text);
   std::replace(clean.begin(), clean.end(), '\t', ' ');  // its width is the terminal's secret
   // One cell stays free: a full last column makes some terminals wrap.
-  const std::string_view shown = columns_ == 0 ? std::string_view(clean) : cut_to_width(clean, columns_ - 1);
+  const std::size_t width = columns();
+  const std::string_view shown = width == 0 ? std::string_view(clean) : cut_to_width(clean, width - 1);
   err_ << kEraseLine << shown << std::flush;
   status_shown_ = true;
 }

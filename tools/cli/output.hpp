@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <iosfwd>
 #include <string>
 #include <string_view>
@@ -38,7 +39,7 @@ class Output {
   [[nodiscard]] bool quiet() const { return rules_.quiet; }
   /// Never `automatic`: json with --json, none with -q, bar on a terminal that can do it, else line.
   [[nodiscard]] ProgressMode progress() const;
-  [[nodiscard]] std::size_t columns() const { return columns_; }
+  [[nodiscard]] std::size_t columns() const { return columns_(); }
 
   // --- stdout ---
   /// One line of result. The text may hold what strangers wrote: it passes through magnet::printable(), and line breaks
@@ -79,7 +80,7 @@ class Output {
   bool err_is_terminal_;
   bool plain_;  // NO_COLOR
   bool dumb_;   // TERM=dumb
-  std::size_t columns_;
+  std::function<std::size_t()> columns_;
   bool status_shown_ = false;
 };
 
