@@ -98,6 +98,27 @@ TEST_CASE("the metadata of a torrent file is written without a network, byte for
   CHECK(TemporaryDirectory::read(folder.file("new/n.torrent")).find(kInfo) != std::string::npos);
 }
 
+TEST_CASE("a place where nothing can be put is exit 7 before anybody is asked, and there is something to do about it") {
+  const TemporaryDirectory folder;
+  const std::string file = folder.write("file", "mine");
+  const std::string torrent = folder.write("t.torrent", kTorrent);
+  const std::vector<std::vector<std::string>> bad = {{"get", kHash, "-o", file},
+                                                     {"get", torrent, "-o", file},
+                                                     {"get", torrent, "--metadata-only=" + file + "/t.torrent"},
+                                                     {"get", folder.file("")},
+                                                     {"show", folder.file("")}};
+  for (const auto& args : bad) {
+    const Ran ran = run_cli(args);
+    INFO(Json(args).dump() << " " << ran.err);
+    CHECK(ran.code == 7);
+    CHECK(ran.err.starts_with("error: " + folder.file("")));
+    // "error: <subject>: <cause>. <next step>."
+    CHECK(ran.err.ends_with(".\n"));
+    CHECK(ran.err.find(". ") < ran.err.size() - 3);
+  }
+  CHECK(TemporaryDirectory::read(file) == "mine");
+}
+
 TEST_CASE("seed names what is missing") {
   const TemporaryDirectory folder;
   const std::string torrent = folder.write("t.torrent", kTorrent);

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // `get TARGET...`: the options, and what can be answered without a network.
 #include <algorithm>
+#include <filesystem>
 #include <memory>
+#include <system_error>
 #include <utility>
 
 #include <CLI/CLI.hpp>
@@ -67,10 +69,19 @@ ExitCode describe_offline(Context& context, const GetOptions& options, const Tar
   return ExitCode::ok;
 }
 
+/// A file where the folder shall be is in the way of every torrent: told before anything is asked for.
+bool is_no_folder(const std::string& path) {
+  std::error_code ignored;
+  const auto status = std::filesystem::status(path, ignored);
+  return std::filesystem::exists(status) && !std::filesystem::is_directory(status);
+}
+
 ExitCode get(Context& context, const GetOptions& options) {
   if (options.targets.size() > 1 && !options.metadata_file.empty())
     return context.fail(ExitCode::usage, "--metadata-only=" + options.metadata_file,
                         "one file cannot hold several torrents", "Leave the name out, or ask for one");
+  if (!options.folder.empty() && is_no_folder(options.folder))
+    return context.fail(ExitCode::storage, options.folder, "not a folder", "Choose another one with -o");
   Inputs inputs = read_inputs(context, options);
   std::vector<ExitCode> codes = std::move(inputs.failed);
   std::vector<Target> downloads;

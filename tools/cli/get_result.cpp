@@ -49,15 +49,16 @@ void print_listing(Context& context, const wire::InfoHash& hash, const magnet::I
 
 std::expected<std::string, Failure> write_metadata(const GetOptions& options, const magnet::Info& info, wire::Bytes raw,
                                                    const magnet::MagnetUri& source) {
+  constexpr const char* kElsewhere = "Choose another place with -o DIR or --metadata-only=FILE";
   const std::string path =
       options.metadata_file.empty() ? options.in_folder(info.name + ".torrent") : options.metadata_file;
   if (const std::filesystem::path parent = std::filesystem::path(path).parent_path(); !parent.empty()) {
     std::error_code error;
     std::filesystem::create_directories(parent, error);
-    if (error) return std::unexpected(Failure{ExitCode::storage, parent.string(), error.message(), ""});
+    if (error) return std::unexpected(Failure{ExitCode::storage, parent.string(), error.message(), kElsewhere});
   }
   if (const std::error_code error = save_file(path, magnet::wrap_info(raw, source)))
-    return std::unexpected(Failure{ExitCode::storage, path, error.message(), ""});
+    return std::unexpected(Failure{ExitCode::storage, path, error.message(), kElsewhere});
   return path;
 }
 

@@ -17,9 +17,10 @@ namespace {
 
 Failure from_errno(int code, const std::string& path) {
   const bool absent = code == ENOENT || code == ENOTDIR;
-  return {absent ? ExitCode::usage : ExitCode::storage, path,
-          absent ? "there is no such file" : std::generic_category().message(code),
-          absent ? "Give a path, an info-hash or a magnet link" : ""};
+  return {
+      absent ? ExitCode::usage : ExitCode::storage, path,
+      absent ? "there is no such file" : std::generic_category().message(code),
+      absent || code == EISDIR ? "Give a file, an info-hash or a magnet link" : "Make it readable, or give another"};
 }
 
 Failure too_large(const std::string& path, std::uint64_t limit) {
