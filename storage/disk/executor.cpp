@@ -129,6 +129,8 @@ Result Store::State::run(job::Open&& job) {
     out.trouble = std::move(trouble);
     return out;
   }
+  // What cannot be carried over is fetched again: that its piece is hashed decides.
+  for (const Carry& carry : found.carry) static_cast<void>(files->adopt(carry.file, carry.offset, carry.length));
   out.have = std::move(found.have);
   out.check = std::move(found.check);
   out.conflict_if_none = found.foreign;

@@ -51,7 +51,8 @@ class Surveyor {
         wanted_(wanted),
         force_(force),
         stats_(layout_.files().size()),
-        candidates_(layout_.geometry().piece_count()) {
+        candidates_(layout_.geometry().piece_count()),
+        carried_(layout_.geometry().piece_count()) {
     out_.have = resume.have;
     out_.check = Bitfield{layout_.geometry().piece_count()};
   }
@@ -64,7 +65,7 @@ class Surveyor {
       candidates_.fill(true);
       find_foreign();
     } else {
-      adopt_parts();
+      plan_carry();
       compare_files();
       add_pending();
     }
@@ -147,7 +148,7 @@ class Surveyor {
   }
 
   /// Files that were unwanted and are wanted now get their bytes of verified pieces out of the parts blob.
-  void adopt_parts() {
+  void plan_carry() {
     for (std::uint32_t i = 0; i < stats_.size(); ++i) {
       if (!was_in_parts(i) || out_.parts[i]) continue;
       const auto [first, last] = layout_.pieces_of(i);
@@ -158,10 +159,9 @@ class Surveyor {
         const std::uint64_t begin = std::max(entry.offset, layout_.geometry().offset(piece));
         const std::uint64_t end =
             std::min(entry.offset + entry.size, layout_.geometry().offset(piece) + layout_.geometry().length(piece));
-        // If it cannot be carried over it is fetched again: that the piece is hashed below decides.
-        if (files_.adopt(i, begin - entry.offset, end - begin)) break;
+        out_.carry.push_back({i, begin - entry.offset, end - begin});
+        carried_.set(piece);
       }
-      if (const auto code = files_.stat(i, stats_[i])) return fail(i, code);
     }
   }
 
@@ -212,6 +212,11 @@ class Surveyor {
     for (std::uint32_t p = 0; p < candidates_.size() && !out_.trouble; ++p) {
       const PieceIndex piece{p};
       if (!candidates_.test(piece) || out_.have.test(piece)) continue;
+      if (carried_.test(piece)) {
+        // Not there yet; whether it has come, its hash will tell.
+        out_.check.set(piece);
+        continue;
+      }
       switch (presence(piece)) {
         case Presence::absent: break;
         case Presence::data: out_.check.set(piece); break;
@@ -277,6 +282,7 @@ class Surveyor {
   const bool force_;
   std::vector<FileStat> stats_;  // pads: as if absent
   Bitfield candidates_;          // pieces about which only the files can tell
+  Bitfield carried_;             // pieces that have bytes to be carried into a file
   std::optional<std::uint32_t> ranges_file_;
   std::vector<ByteRange> ranges_;
   std::vector<FileSlice> slices_;

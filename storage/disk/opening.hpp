@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // What Open decides (D3): looks at the resume state and at the files, and says which pieces are trusted, which must be
 // hashed and which are plainly absent, and whether somebody else's files are in the way. Changes nothing on disk
-// except, with force, what is in the way; hashes nothing.
+// except, with force, what is in the way; hashes nothing. What has to be carried from the parts blob into files is
+// told, not done: only when a snapshot says that those files are ours may they have data.
 #pragma once
 
 #include <memory>
@@ -13,6 +14,13 @@
 
 namespace lodestone::storage {
 
+/// A stretch of a file that was unwanted, is wanted now, and has bytes in the parts blob.
+struct Carry {
+  std::uint32_t file = 0;
+  std::uint64_t offset = 0;  // in the file
+  std::uint64_t length = 0;
+};
+
 struct Survey {
   Trouble trouble;       // conflict, unsafe path ...; the rest is then not valid
   wire::Bitfield have;   // over the pieces
@@ -20,6 +28,7 @@ struct Survey {
   bool foreign = false;  // files hold data that no state vouches for
   std::string foreign_path;
   std::vector<bool> parts;            // per file: bytes go to the parts blob
+  std::vector<Carry> carry;           // for FileSet::adopt(); their pieces are in `check`
   std::vector<std::uint32_t> absent;  // wanted files that do not exist yet
   std::vector<SpilledBlock> spilled;
 };

@@ -664,6 +664,49 @@ TEST_CASE("D2 an unwanted file is never created; what shared pieces have in it l
   }
 }
 
+TEST_CASE("D2 an Open that fails while a selection grows is no conflict the next time") {
+  const auto op = GENERATE(FileOp::create, FileOp::replace);
+  Bench bench{mixed()};
+  {
+    auto session = bench.session();
+    REQUIRE_FALSE(session.open({false, false, true, false, false}).trouble);
+    for (std::uint32_t p = 3; p < 7; ++p) session.store(p);
+    REQUIRE_FALSE(session.close());
+  }
+  {
+    auto session = bench.faulty();
+    bench.faults->fail(op, std::errc::no_space_on_device);
+    CHECK(session.open().trouble.kind == Trouble::Kind::disk_full);
+  }
+  auto session = bench.session();
+  const auto opened = session.open();
+  REQUIRE_FALSE(opened.trouble);
+  CHECK(members(opened.have) == range(3, 6));
+  CHECK(session.check_all(opened) == Pieces{6});
+}
+
+TEST_CASE("D2 what a full disk does not let into a newly wanted file is fetched again") {
+  Bench bench{mixed()};
+  {
+    auto session = bench.session();
+    REQUIRE_FALSE(session.open({false, false, true, false, false}).trouble);
+    for (std::uint32_t p = 3; p < 7; ++p) session.store(p);
+    REQUIRE_FALSE(session.close());
+  }
+  {
+    auto session = bench.faulty();
+    bench.faults->fail(FileOp::adopt, std::errc::no_space_on_device);
+    const auto opened = session.open();
+    REQUIRE_FALSE(opened.trouble);
+    CHECK(members(opened.have) == range(3, 6));
+    CHECK(session.check_all(opened).empty());
+  }  // killed
+  auto session = bench.session();
+  REQUIRE_FALSE(session.open().trouble);
+  for (const std::uint32_t p : {0u, 1u, 2u, 6u, 7u}) session.store(p);
+  CHECK(bench.file(4) == bench.sample.file(4));
+}
+
 TEST_CASE("D3 a file that its user deletes while it is unwanted is not claimed") {
   Bench bench{mixed()};
   {
