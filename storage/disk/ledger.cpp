@@ -82,9 +82,13 @@ Trouble Ledger::sync() {
     losses = losses_;
   }
   // What could not be synced stays unsynced for good: the kernel may drop pages after it has told of the error once, so
-  // a later success says nothing about them. The next start will hash them.
-  if (const auto code = files_->sync())
+  // a later success says nothing about them. The same holds for what was written while the sync ran. The next start
+  // will hash them.
+  if (const auto code = files_->sync()) {
+    const std::lock_guard lock{mutex_};
+    since_sync_.clear();
     return {classify(code), code, manifest_->layout.files().empty() ? std::string{} : files_->path(std::uint32_t{0})};
+  }
 
   const std::lock_guard lock{mutex_};
   // A piece that was lost meanwhile may have been written anew, after this sync began: then none of them is marked.

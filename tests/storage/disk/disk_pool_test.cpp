@@ -7,6 +7,7 @@
 
 #include <catch2/catch.hpp>
 
+#include "storage/disk/faulty_files.hpp"
 #include "storage/disk/memory_files.hpp"
 #include "tests/storage/disk/fixture.hpp"
 
@@ -201,6 +202,43 @@ TEST_CASE("D5 Open comes before and Close after all that was submitted around th
   CHECK(std::holds_alternative<result::Closed>(results[12].result));
   const auto& again = std::get<result::Opened>(results[13].result);
   CHECK(again.have.all());
+}
+
+TEST_CASE("D3 a failed fdatasync speaks for pieces that were written while it ran, too") {
+  wire::BlockPool blocks{8u << 20};
+  const Sample sample = make_sample({{"a", 10 * kPieceLength}}, kPieceLength);
+  const auto disk = std::make_shared<MemoryDisk>();
+  const auto faults = std::make_shared<Faults>();
+  {
+    Inbox inbox;
+    Gate gate;
+    DiskPool pool{2, inbox.waker()};
+    const auto id = pool.add(std::make_unique<GatedFiles>(make_faulty_files(make_memory_files(disk), faults), gate));
+    const auto store = [&](std::uint32_t p) {
+      pool.submit(id, job::StorePiece{PieceIndex{p}, blocks_of(blocks, sample, p)});
+    };
+    std::vector<DiskPool::Completed> results;
+    pool.submit(id, job::Open{sample.manifest, {}, false});
+    store(0);
+    inbox.collect(pool, 2, results);
+    faults->fail(FileOp::sync, std::errc::io_error);
+    pool.submit(id, job::Sync{});
+    gate.await_arrival();
+    store(1);  // its pages may be among those that the kernel drops with this error
+    inbox.collect(pool, 3, results);
+    gate.open();
+    inbox.collect(pool, 4, results);
+    CHECK(std::get<result::Synced>(results[3].result).trouble.kind == Trouble::Kind::io);
+    store(2);
+    inbox.collect(pool, 5, results);
+    pool.submit(id, job::Sync{});
+    inbox.collect(pool, 6, results);
+    CHECK_FALSE(std::get<result::Synced>(results[5].result).trouble);
+  }  // killed
+  Session session{sample, make_memory_files(disk)};
+  const auto opened = session.open();
+  CHECK(members(opened.have) == Pieces{2});
+  CHECK(members(opened.check) == Pieces{0, 1});
 }
 
 TEST_CASE("D5 reads go before what else waits, of any torrent") {
