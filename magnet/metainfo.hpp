@@ -31,7 +31,7 @@ struct Info {
   std::uint64_t piece_length = 0;
   std::vector<storage::FileEntry>
       files;  // clean unique paths (D1), offsets filled in; v2-only: tree flattened, no offsets
-  std::shared_ptr<const storage::Manifest> manifest;  // null for v2-only (`unsupported` until z)
+  std::shared_ptr<const storage::Manifest> manifest;  // null for v2-only, which nobody downloads
   [[nodiscard]] std::uint64_t total_size() const;     // without pads
   [[nodiscard]] std::uint64_t piece_count() const;
 };

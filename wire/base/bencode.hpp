@@ -22,7 +22,7 @@ struct Limits {
   std::uint32_t depth = 16;
   std::uint32_t tokens = 2'000;
   bool strict = false;          // canonical form only: sorted unique keys, no leading zeros, no -0
-  bool allow_trailing = false;  // bytes after the value are left (View::end_offset says where), else an error
+  bool allow_trailing = false;  // bytes after the value are left (Document::consumed says where), else an error
   [[nodiscard]] static constexpr Limits wire() { return {}; }
   [[nodiscard]] static constexpr Limits file() { return {100, 3'000'000, false, true}; }
 };
