@@ -100,6 +100,20 @@ std::optional<wire::InfoHashV2> parse_hash_v2(std::string_view hex) {
   return hash;
 }
 
+/// M7: ascending, and what overlaps or touches made one, so that whoever walks over them comes by each index once.
+void settle(std::vector<IndexRange>& ranges) {
+  std::sort(ranges.begin(), ranges.end(), [](const IndexRange& a, const IndexRange& b) { return a.first < b.first; });
+  std::size_t kept = 0;
+  for (const IndexRange& range : ranges) {
+    // A subtraction: one past the last index could wrap.
+    if (kept > 0 && (range.first <= ranges[kept - 1].last || range.first - 1 == ranges[kept - 1].last))
+      ranges[kept - 1].last = std::max(ranges[kept - 1].last, range.last);
+    else
+      ranges[kept++] = range;
+  }
+  ranges.resize(kept);
+}
+
 /// Reads one link; each parameter finds its place by its key.
 class Reader {
  public:
@@ -248,6 +262,7 @@ std::expected<MagnetUri, UriError> parse_magnet(std::string_view text) {
     }
     at = stop + 1;
   }
+  settle(reader.uri.select);
   const MagnetUri& uri = reader.uri;
   if (!uri.info_hash && !uri.info_hash_v2 && !uri.public_key)
     return std::unexpected(UriError{"no xt with a BitTorrent info-hash (urn:btih or urn:btmh)", kScheme.size()});

@@ -38,7 +38,7 @@ struct MagnetUri {
   std::vector<std::string> webseeds;             // ws
   std::vector<HostPort> peers;                   // x.pe
   std::vector<HostPort> nodes;                   // dht
-  std::vector<IndexRange> select;                // so
+  std::vector<IndexRange> select;                // so; parsed: ascending, none touches another
   std::optional<std::string> public_key;         // xs=urn:btpk (BEP 46), hex
   std::optional<std::string> salt;               // s, hex
 

@@ -89,6 +89,16 @@ TEST_CASE("M7 a selection of all 64-bit indices is two numbers") {
   CHECK(beyond.select[0] == IndexRange{7, 18446744073709551615u});
 }
 
+TEST_CASE("M7 indices that are named again and again are kept once") {
+  std::string text = "magnet:?xt=urn:btih:" + kHex + "&so=";
+  for (int i = 0; i < 40'000; ++i) text += "0-18446744073709551615,";
+  const auto uri = good(text);
+  REQUIRE(uri.select.size() == 1);
+  CHECK(uri.select[0] == IndexRange{0, 18446744073709551615u});
+  CHECK(good("magnet:?xt=urn:btih:" + kHex + "&so=9,3-5,4-7,1,8&so=12,9-10,2").select ==
+        std::vector<IndexRange>{{1, 10}, {12, 12}});
+}
+
 TEST_CASE("peers given in a link are bounded") {
   std::string text = "magnet:?xt=urn:btih:" + kHex;
   for (int i = 1; i < 2000; ++i) text += "&x.pe=h" + std::to_string(i) + ":1&x.pe=h" + std::to_string(i) + ":1";
