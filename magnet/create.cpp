@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "magnet/create.hpp"
 
+#include <algorithm>
 #include <string_view>
 
 #include "magnet/safe_path.hpp"
@@ -19,7 +20,25 @@ constexpr std::uint64_t kPieces = 2048;
 /// A name that a reader would have to change is refused: the same file would be called differently by each client.
 std::optional<std::string> check_element(const std::string& element) {
   if (clean_element(element) == element) return std::nullopt;
-  return "the name '" + element + "' cannot be in a torrent (control characters, no UTF-8, or longer than 240 bytes)";
+  return "the name '" + element +
+         "' cannot be in a torrent (a backslash, control characters, no UTF-8, or longer than 240 bytes)";
+}
+
+/// D1: the second of two such names is renamed by whoever reads the torrent, us included: the content that it was made
+/// of would not be found again.
+std::optional<std::string> check_collisions(const CreateSpec& spec) {
+  PathSet paths;
+  for (const CreateFile& file : spec.files) {
+    std::vector<std::string_view> raw{spec.name};
+    raw.insert(raw.end(), file.path.begin(), file.path.end());
+    const std::vector<std::string> path = paths.add(raw);
+    if (std::equal(path.begin(), path.end(), raw.begin(), raw.end())) continue;
+    std::string name;
+    for (const std::string& element : file.path) name += (name.empty() ? "" : "/") + element;
+    return "'" + name +
+           "' and another name differ in upper and lower case at most: not every file system can hold both";
+  }
+  return std::nullopt;
 }
 
 std::optional<std::string> check(const CreateSpec& spec) {
@@ -33,6 +52,8 @@ std::optional<std::string> check(const CreateSpec& spec) {
     for (const std::string& element : file.path)
       if (auto problem = check_element(element)) return problem;
   }
+  if (!spec.single_file)
+    if (auto problem = check_collisions(spec)) return problem;
   const auto geometry = wire::Geometry::make(total, spec.piece_length);
   if (!geometry) return "the piece length does not suit the files: at most 512 MiB and 2 million pieces";
   if (geometry->piece_count() != spec.pieces.size()) return "the number of hashes does not fit the files";

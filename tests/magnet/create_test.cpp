@@ -89,6 +89,25 @@ TEST_CASE("a spec that no reader would understand alike is refused") {
   CHECK_FALSE(encode_torrent(spec));
 }
 
+TEST_CASE("D1 names that a reader would have to tell apart are refused, and named") {
+  auto spec = sample();
+  spec.files[1].path = {"Z"};
+  auto refused = encode_torrent(spec);
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().find("'z'") != std::string::npos);
+  spec = sample();
+  spec.files[2].path = {"A", "c"};  // a directory beside "a"
+  refused = encode_torrent(spec);
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().find("'A/c'") != std::string::npos);
+  spec = sample();
+  spec.files[2].path = spec.files[0].path;
+  CHECK_FALSE(encode_torrent(spec));
+  spec = sample();
+  spec.files[2].path = {"a", "c.txt"};
+  CHECK(encode_torrent(spec));
+}
+
 TEST_CASE("the default piece length grows with the content") {
   CHECK(choose_piece_length(0) == 16'384);
   CHECK(choose_piece_length(1) == 16'384);
