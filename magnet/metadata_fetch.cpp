@@ -17,7 +17,6 @@ using wire::Duration;
 using wire::Instant;
 using wire::kMetadataPiece;
 
-constexpr std::uint64_t kMaxHeld = 64u << 20;        // bytes of one fetch over all claims (M1)
 constexpr std::size_t kSlots = 2;                    // pieces asked of one peer at a time (M3)
 constexpr std::size_t kCopies = 4;                   // peers asked for the same piece within kSlow
 constexpr std::size_t kSolos = 3;                    // after a bad hash: peers that are asked for the whole, each
@@ -25,6 +24,7 @@ constexpr Duration kSlow = std::chrono::seconds(1);  // after that a request cou
 constexpr Duration kRequestTimeout = std::chrono::seconds(10);
 constexpr Duration kFirstPause = std::chrono::seconds(2);  // after a reject or a timeout; doubles
 constexpr Duration kLongestPause = std::chrono::seconds(64);
+constexpr Duration kLook = std::chrono::seconds(1);  // how often the budget is asked again, and whether others wait
 
 std::uint32_t piece_count(std::uint64_t size) {
   return static_cast<std::uint32_t>((size + kMetadataPiece - 1) / kMetadataPiece);
@@ -41,13 +41,35 @@ struct Piece {
 };
 
 /// Pieces of one claimed size: of everybody who claims it, or of one peer alone. Memory is held for pieces that are
-/// there.
+/// there, and none without a share of the budget (M1).
 struct Pool {
   std::map<std::uint32_t, Piece> pieces;
-  std::uint64_t held = 0;  // bytes
+  std::uint64_t held = 0;     // bytes
+  std::uint64_t fetched = 0;  // of those, since the share was granted
+  std::optional<MetadataBudget::Share> share;
+  bool wanted = false;  // somebody could be asked for a piece of it, now
+
   void put(std::uint32_t index, Piece piece) {
     held += piece.data.size();
+    fetched += piece.data.size();
     pieces.emplace(index, std::move(piece));
+  }
+  /// May hold all of `size` bytes. Otherwise it is in line for them.
+  [[nodiscard]] bool admitted(Instant now, MetadataBudget& budget, std::uint64_t size) {
+    wanted = true;
+    if (!share) share.emplace(budget, size);
+    return share->take(now);
+  }
+  [[nodiscard]] bool must_yield(Instant now) const { return share && share->must_yield(now, fetched); }
+  /// All pieces in a row; each is freed as soon as it is copied, so that hardly more than `size` bytes are in use.
+  [[nodiscard]] wire::ByteVector join(std::uint64_t size) {
+    wire::ByteVector whole;
+    whole.reserve(static_cast<std::size_t>(size));
+    for (auto& [index, piece] : pieces) {
+      whole.insert(whole.end(), piece.data.begin(), piece.data.end());
+      piece.data = {};
+    }
+    return whole;
   }
 };
 
@@ -110,23 +132,28 @@ struct Peer {
 
 struct MetadataFetch::State {
   wire::InfoHash expected;
+  std::unique_ptr<MetadataBudget> own;  // before the claims, whose shares come from it
+  MetadataBudget* budget = nullptr;
   std::map<LinkKey, Peer> peers;
   std::map<std::uint64_t, Claim> claims;  // by size
   bool done = false;
+  Instant looked_at{};  // when the budget was last asked
 
   void move(LinkKey link, std::uint64_t size);
   void leave(LinkKey link);
   void keep_one_orphan();
   [[nodiscard]] std::uint64_t held() const;
   [[nodiscard]] std::map<std::uint64_t, Claim>::const_iterator best() const;
-  [[nodiscard]] bool make_room(std::uint64_t for_size, std::size_t bytes);
+  void give_way(Instant now);
+  void release_idle();
+  [[nodiscard]] bool in_line() const;
   [[nodiscard]] Pool* pool_of(LinkKey link, Claim& claim);
   void assign_solos(std::uint64_t size, Claim& claim);
   [[nodiscard]] std::optional<std::uint32_t> choose(LinkKey link, const Peer& peer, const Claim& claim,
                                                     const Pool& pool) const;
   void ask(Instant now, Output& out);
   void ask_of(Instant now, LinkKey link, Peer& peer, Output& out);
-  void accept(LinkKey link, const wire::UtMetadata& message, Output& out);
+  void accept(Instant now, LinkKey link, const wire::UtMetadata& message, Output& out);
   void finish(LinkKey link, std::uint64_t size, Claim& claim, Pool& pool, Output& out);
   void blame(LinkKey link, Output& out);
   void blame_by(const wire::ByteVector& truth, const Claim& claim, Output& out);
@@ -183,25 +210,47 @@ std::map<std::uint64_t, Claim>::const_iterator MetadataFetch::State::best() cons
   });
 }
 
-/// M1: the weakest other claim gives up what it holds; nothing is taken from a stronger one, so that of two claims
-/// which do not fit beside each other one goes on.
-bool MetadataFetch::State::make_room(std::uint64_t for_size, std::size_t bytes) {
-  const auto strength = [](std::uint64_t size, const Claim& claim) {
-    return std::tuple(claim.members, claim.held(), size);
-  };
-  while (held() + bytes > kMaxHeld) {
-    Claim* weakest = nullptr;
-    auto bound = strength(for_size, claims.at(for_size));
-    for (auto& [size, claim] : claims) {
-      if (size == for_size || claim.held() == 0 || strength(size, claim) >= bound) continue;
-      bound = strength(size, claim);
-      weakest = &claim;
+// --- memory (M1) ---
+
+/// Pools that stand still while others wait for memory lose theirs, and what they hold; they line up again.
+void MetadataFetch::State::give_way(Instant now) {
+  for (auto& [size, claim] : claims) {
+    if (claim.shared.must_yield(now)) {
+      claim.shared = {};
+      for (auto& [link, peer] : peers)
+        if (peer.size == size) peer.requests.clear();
     }
-    if (weakest == nullptr) return false;
-    weakest->shared = {};
-    weakest->solos.clear();
+    std::erase_if(claim.solos, [&](const auto& solo) {
+      if (!solo.second.must_yield(now)) return false;
+      Peer& peer = peers.at(solo.first);
+      peer.requests.clear();
+      peer.refuse(now);  // somebody else may have its place
+      return true;
+    });
   }
-  return true;
+}
+
+/// Nobody can be asked and nothing is there: such a pool keeps neither memory nor its place in line from others.
+void MetadataFetch::State::release_idle() {
+  for (auto& [size, claim] : claims) {
+    const auto asked = [&](const Peer& peer) { return peer.size == size && peer.active() > 0; };
+    const auto idle = [](const Pool& pool) {
+      return pool.share && pool.pieces.empty() && !(pool.wanted && !pool.share->granted());
+    };
+    if (idle(claim.shared) &&
+        std::none_of(peers.begin(), peers.end(), [&](const auto& entry) { return asked(entry.second); }))
+      claim.shared.share.reset();
+    for (auto& [link, pool] : claim.solos)
+      if (idle(pool) && !asked(peers.at(link))) pool.share.reset();
+  }
+}
+
+bool MetadataFetch::State::in_line() const {
+  return std::any_of(claims.begin(), claims.end(), [](const auto& entry) {
+    const Claim& claim = entry.second;
+    return claim.shared.share || std::any_of(claim.solos.begin(), claim.solos.end(),
+                                             [](const auto& solo) { return solo.second.share.has_value(); });
+  });
 }
 
 // --- asking ---
@@ -249,10 +298,10 @@ std::optional<std::uint32_t> MetadataFetch::State::choose(LinkKey link, const Pe
 void MetadataFetch::State::ask_of(Instant now, LinkKey link, Peer& peer, Output& out) {
   if (peer.size == 0 || peer.pause_until) return;
   Claim& claim = claims.at(peer.size);
-  const Pool* pool = pool_of(link, claim);
+  Pool* pool = pool_of(link, claim);
   while (pool != nullptr && peer.active() < kSlots) {
     const auto piece = choose(link, peer, claim, *pool);
-    if (!piece || !make_room(peer.size, piece_size(peer.size, *piece))) return;
+    if (!piece || !pool->admitted(now, *budget, peer.size)) return;
     std::erase_if(peer.requests, [&](const Request& r) { return r.piece == *piece; });
     peer.requests.push_back({*piece, now});
     out.send.push_back({link, {wire::UtMetadata::Type::request, *piece, 0, {}}});
@@ -261,17 +310,24 @@ void MetadataFetch::State::ask_of(Instant now, LinkKey link, Peer& peer, Output&
 
 void MetadataFetch::State::ask(Instant now, Output& out) {
   if (done) return;
+  looked_at = now;
+  give_way(now);
+  for (auto& [size, claim] : claims) {
+    claim.shared.wanted = false;
+    for (auto& [link, pool] : claim.solos) pool.wanted = false;
+  }
   for (auto& [link, peer] : peers)
     if (peer.pause_until && *peer.pause_until <= now) peer.pause_until.reset();
   for (auto& [size, claim] : claims)
     if (claim.distrusted) assign_solos(size, claim);
   for (auto& [link, peer] : peers) ask_of(now, link, peer, out);
+  release_idle();
 }
 
 // --- answers ---
 
 /// M2: only what we asked this peer, of exactly the length that the piece has.
-void MetadataFetch::State::accept(LinkKey link, const wire::UtMetadata& message, Output& out) {
+void MetadataFetch::State::accept(Instant now, LinkKey link, const wire::UtMetadata& message, Output& out) {
   Peer& peer = peers.at(link);
   const auto asked = std::find_if(peer.requests.begin(), peer.requests.end(),
                                   [&](const Request& r) { return r.piece == message.piece; });
@@ -284,21 +340,21 @@ void MetadataFetch::State::accept(LinkKey link, const wire::UtMetadata& message,
   peer.pause_until.reset();
   Claim& claim = claims.at(size);
   Pool* pool = pool_of(link, claim);
-  if (pool == nullptr || pool->pieces.contains(message.piece) || !make_room(size, message.data.size())) return;
+  if (pool == nullptr || pool->pieces.contains(message.piece) || !pool->admitted(now, *budget, size)) return;
   pool->put(message.piece, {message.data, link});
   if (pool->pieces.size() == piece_count(size)) finish(link, size, claim, *pool, out);
 }
 
 /// All pieces are there: either this is it, or somebody lied.
 void MetadataFetch::State::finish(LinkKey link, std::uint64_t size, Claim& claim, Pool& pool, Output& out) {
-  wire::ByteVector whole;
-  whole.reserve(static_cast<std::size_t>(size));
+  wire::Sha1 hash;
   std::set<LinkKey> contributors;
   for (const auto& [index, piece] : pool.pieces) {
-    whole.insert(whole.end(), piece.data.begin(), piece.data.end());
+    hash.update(piece.data);
     contributors.insert(piece.from);
   }
-  if (wire::InfoHash(wire::sha1(whole)) == expected) {
+  if (wire::InfoHash(hash.finish()) == expected) {
+    wire::ByteVector whole = pool.join(size);
     blame_by(whole, claim, out);
     out.result = std::move(whole);
     done = true;
@@ -358,8 +414,11 @@ void MetadataFetch::State::blame_by(const wire::ByteVector& truth, const Claim& 
 
 // --- the outside ---
 
-MetadataFetch::MetadataFetch(const wire::InfoHash& expected) : state_(std::make_unique<State>()) {
+MetadataFetch::MetadataFetch(const wire::InfoHash& expected, MetadataBudget* budget)
+    : state_(std::make_unique<State>()) {
   state_->expected = expected;
+  if (budget == nullptr) state_->own = std::make_unique<MetadataBudget>();
+  state_->budget = budget != nullptr ? budget : state_->own.get();
 }
 
 MetadataFetch::~MetadataFetch() = default;
@@ -367,7 +426,7 @@ MetadataFetch::~MetadataFetch() = default;
 void MetadataFetch::on_peer(Instant now, LinkKey link, std::uint64_t claimed_size, Output& out) {
   State& s = *state_;
   if (s.done) return;
-  const std::uint64_t size = claimed_size <= kMaxSize ? claimed_size : 0;
+  const std::uint64_t size = claimed_size <= std::min(kMaxSize, s.budget->largest()) ? claimed_size : 0;
   Peer& peer = s.peers[link];
   if (peer.liar || (peer.size == size && size != 0)) return;
   s.move(link, size);
@@ -378,7 +437,7 @@ void MetadataFetch::on_message(Instant now, LinkKey link, const wire::UtMetadata
   State& s = *state_;
   const auto peer = s.peers.find(link);
   if (s.done || peer == s.peers.end() || peer->second.liar) return;
-  if (message.type == wire::UtMetadata::Type::data) s.accept(link, message, out);
+  if (message.type == wire::UtMetadata::Type::data) s.accept(now, link, message, out);
   if (message.type == wire::UtMetadata::Type::reject) {
     const auto refused =
         std::erase_if(peer->second.requests, [&](const Request& r) { return r.piece == message.piece; });
@@ -421,6 +480,7 @@ Instant MetadataFetch::next_deadline() const {
   const State& s = *state_;
   Instant next = wire::kNever;
   if (s.done) return next;
+  if (s.in_line()) next = s.looked_at + kLook;
   for (const auto& [link, peer] : s.peers) {
     if (peer.size == 0) continue;
     if (peer.pause_until) next = std::min(next, *peer.pause_until);
@@ -459,7 +519,7 @@ wire::ByteVector MetadataFetch::save() const {
   return out;
 }
 
-void MetadataFetch::restore(wire::Bytes saved) {
+void MetadataFetch::restore(Instant now, wire::Bytes saved) {
   State& s = *state_;
   wire::bencode::Document document;
   const auto root = document.parse(saved, wire::bencode::Limits::file());
@@ -468,9 +528,10 @@ void MetadataFetch::restore(wire::Bytes saved) {
   const auto size = root->find_integer("size");
   const auto pieces = root->find_list("pieces");
   if (!hash || !size || !pieces || wire::InfoHash::from_bytes(*hash) != s.expected) return;
-  if (*size <= 0 || static_cast<std::uint64_t>(*size) > kMaxSize) return;
+  if (*size <= 0 || static_cast<std::uint64_t>(*size) > std::min(kMaxSize, s.budget->largest())) return;
   const auto claimed = static_cast<std::uint64_t>(*size);
   Pool pool;
+  if (!pool.admitted(now, *s.budget, claimed)) return;
   for (const wire::bencode::View entry : *pieces) {
     if (!entry.is_list() || entry.size() != 2) return;
     auto at = entry.begin();
@@ -482,7 +543,10 @@ void MetadataFetch::restore(wire::Bytes saved) {
     pool.put(piece, {wire::ByteVector(data->begin(), data->end()), LinkKey{}});
   }
   // A complete pool would have been a result, or was wrong: in both cases there is nothing left to fetch for it.
-  if (pool.held > 0 && pool.pieces.size() < piece_count(claimed)) s.claims[claimed].shared = std::move(pool);
+  if (pool.held == 0 || pool.pieces.size() >= piece_count(claimed)) return;
+  pool.fetched = 0;
+  s.claims[claimed].shared = std::move(pool);
+  s.looked_at = now;
 }
 
 }  // namespace lodestone::magnet

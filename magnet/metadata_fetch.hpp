@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // BEP 9 from many peers at once, by rules M1-M3: one pool per claimed size, nothing allocated on a claim, at most two
 // pieces asked of each peer at a time, only what we asked *this* peer is taken, reject re-queues at once, a failed hash
-// is fetched again from single peers and blames the liar. Pure: the torrent feeds it events and sends what it asks for.
+// is fetched again from single peers and blames the liar. A claim is asked for once the budget has granted its bytes;
+// until then it waits and tries again each second. Pure: the torrent feeds it events and sends what it asks for.
 #pragma once
 
 #include <cstdint>
@@ -10,6 +11,7 @@
 #include <optional>
 #include <vector>
 
+#include "magnet/metadata_budget.hpp"
 #include "wire/base/bytes.hpp"
 #include "wire/base/id.hpp"
 #include "wire/base/slab.hpp"
@@ -34,7 +36,8 @@ class MetadataFetch {
     std::optional<wire::ByteVector> result;  // the verified dict: set once
   };
 
-  explicit MetadataFetch(const wire::InfoHash& expected);
+  /// `budget`: shared with other fetches (M1), must outlive this; null: one of its own.
+  explicit MetadataFetch(const wire::InfoHash& expected, MetadataBudget* budget = nullptr);
   ~MetadataFetch();
 
   /// The peer's extension handshake says that it has ut_metadata and claims a size. Repeats are allowed.
@@ -48,13 +51,14 @@ class MetadataFetch {
   [[nodiscard]] bool done() const;
   /// Peers that claim to have it; 0: connected but nobody has metadata.
   [[nodiscard]] std::size_t sources() const;
-  /// Bytes held now (for the sum over all torrents, M1) and the best pool's progress.
+  /// Bytes held now, and how many the best claim has.
   [[nodiscard]] std::uint64_t bytes_held() const;
   [[nodiscard]] std::uint64_t bytes_expected() const;
 
   /// Unfinished metadata across a restart (M6): the best pool, encoded; empty when nothing is there.
   [[nodiscard]] wire::ByteVector save() const;
-  void restore(wire::Bytes saved);
+  /// Without room in the budget it is not taken.
+  void restore(wire::Instant now, wire::Bytes saved);
 
  private:
   struct State;

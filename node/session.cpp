@@ -219,6 +219,8 @@ std::size_t Session::dht_asked(const wire::InfoHash& info_hash) const {
   return torrent == nullptr ? 0 : torrent->dht_asked();
 }
 
+std::uint64_t Session::metadata_memory() const { return impl_->metadata_budget.granted(); }
+
 void Session::resolve(std::vector<magnet::HostPort> names, std::function<void(std::vector<wire::Endpoint>)> done) {
   struct Gathering {
     std::size_t missing;

@@ -148,6 +148,8 @@ class Session {
   [[nodiscard]] TorrentTimes times(const wire::InfoHash& info_hash) const;
   /// Nodes asked by this torrent's lookups so far.
   [[nodiscard]] std::size_t dht_asked(const wire::InfoHash& info_hash) const;
+  /// Bytes that unfinished metadata of all torrents may take up now; at most MetadataBudget::kTotal (M1).
+  [[nodiscard]] std::uint64_t metadata_memory() const;
 
   // --- DHT for the `dht ...` commands and `node` ---
   [[nodiscard]] DhtStatus dht_status() const;

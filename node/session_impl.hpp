@@ -141,6 +141,7 @@ struct Session::Impl final : LinkObserver {
   std::vector<LinkKey> ports_due;  // peers with a DHT that we owe a PORT message
   std::size_t strangers = 0;       // incoming links that have not named their torrent yet
 
+  magnet::MetadataBudget metadata_budget;  // of all torrents, hence before them (M1)
   std::unordered_map<wire::InfoHash, std::unique_ptr<TorrentDriver>> torrents;
   std::optional<DiskDriver::ListenerId> disk_listener;
   bool disk_pressed = false;

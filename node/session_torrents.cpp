@@ -75,6 +75,7 @@ std::expected<void, StartError> Session::Impl::add_torrent(TorrentSpec spec, Eve
   c.seed_after = spec.seed_after;
   c.metadata_only = spec.metadata_only;
   c.max_peers = std::min(spec.max_peers, config.max_peers);
+  c.metadata_budget = &metadata_budget;
   spec.announce = spec.announce && config.tcp;
 
   std::vector<magnet::HostPort> peers = spec.explicit_peers;

@@ -14,7 +14,8 @@ namespace lodestone::magnet {
 
 class MetadataExchange {
  public:
-  explicit MetadataExchange(const wire::InfoHash& info_hash) : fetch_(info_hash) {}
+  explicit MetadataExchange(const wire::InfoHash& info_hash, MetadataBudget* budget = nullptr)
+      : fetch_(info_hash, budget) {}
 
   struct News {
     std::vector<LinkKey> liars;              // close and ban
@@ -22,7 +23,7 @@ class MetadataExchange {
   };
 
   // --- while it is unknown ---
-  void restore(wire::Bytes unfinished) { fetch_.restore(unfinished); }
+  void restore(wire::Instant now, wire::Bytes unfinished) { fetch_.restore(now, unfinished); }
   [[nodiscard]] News on_extensions(wire::Instant now, const Peer& peer, Actions& out);
   [[nodiscard]] News on_gone(wire::Instant now, const Peer& peer, Actions& out);
   [[nodiscard]] News advance(wire::Instant now, Actions& out);

@@ -17,7 +17,7 @@ Torrent::State::State(wire::Instant now, TorrentConfig c, wire::Rng r)
             .max_half_open = config.max_half_open,
             .dials_per_second = config.dials_per_second},
            rng.fork()),
-      metadata(config.info_hash),
+      metadata(config.info_hash, config.metadata_budget),
       serving(config.request_queue),
       choker(config.upload_slots, rng.fork()),
       moved_at(now),
@@ -43,7 +43,7 @@ void Torrent::start(wire::Instant now, std::shared_ptr<const Info> info, wire::B
   s.wanted = std::move(wanted);
   s.force = force;
   if (info == nullptr) {
-    s.metadata.restore(unfinished_metadata);
+    s.metadata.restore(now, unfinished_metadata);
     s.enter(Phase::metadata, out);
     s.want_peers(now, out);
     return;

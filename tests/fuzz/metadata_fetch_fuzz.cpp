@@ -71,7 +71,7 @@ struct World {
       default: {
         magnet::MetadataFetch other(wire::InfoHash(wire::sha1(truth)));
         const auto saved = fetch.save();
-        other.restore(saved);
+        other.restore(now, saved);
         demand(other.save() == saved);
         break;
       }
@@ -113,7 +113,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   wire::ByteVector truth(40'000);
   for (std::size_t i = 0; i < truth.size(); ++i) truth[i] = static_cast<std::uint8_t>(i * 7 + i / 251);
   World world(std::move(truth));
-  world.fetch.restore({data, size});
+  world.fetch.restore(world.now, {data, size});
   for (std::size_t i = 0; i + 4 <= size && i < 4096; i += 4)
     world.event({data[i], data[i + 1], data[i + 2], data[i + 3]});
   if (!world.have_result) world.rescue();

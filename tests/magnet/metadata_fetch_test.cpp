@@ -29,7 +29,8 @@ LinkKey link(std::uint32_t n) { return {n, 1}; }
 
 /// A fetch and the peers around it: requests go to a pending list that the test answers as it likes.
 struct Bench {
-  explicit Bench(ByteVector dict) : truth(std::move(dict)), fetch(wire::InfoHash(wire::sha1(truth))) {}
+  explicit Bench(ByteVector dict, MetadataBudget* budget = nullptr)
+      : truth(std::move(dict)), fetch(wire::InfoHash(wire::sha1(truth)), budget) {}
 
   ByteVector truth;
   MetadataFetch fetch;
@@ -151,6 +152,113 @@ TEST_CASE("M1 all claims together hold at most 64 MiB, and the most believed one
   CHECK(most > 32u << 20);
   REQUIRE(bench.result);
   CHECK(*bench.result == truth);
+}
+
+TEST_CASE("M1 two fetches share one budget: the second waits, and goes on when the first is done") {
+  MetadataBudget budget;
+  Bench first(bytes_of(30u << 20), &budget);
+  Bench second(bytes_of(31u << 20, 2), &budget);
+  first.peer(1);
+  second.peer(1);
+  CHECK(first.pending.size() == 2);
+  CHECK(second.pending.empty());
+  CHECK(second.fetch.next_deadline() == second.now + 1s);
+  second.advance(1s);
+  CHECK(second.pending.empty());
+  CHECK(budget.granted() == 30u << 20);
+  first.serve_truth();
+  REQUIRE(first.result);
+  CHECK(budget.granted() == 0);
+  second.advance(1s);
+  second.serve_truth();
+  REQUIRE(second.result);
+  CHECK(*second.result == second.truth);
+  CHECK(budget.granted() == 0);
+}
+
+TEST_CASE("M1 a fetch whose peers have fallen silent gives way to one that waits, and comes again after it") {
+  MetadataBudget budget;
+  Bench silent(bytes_of(40u << 20), &budget);
+  Bench waits(bytes_of(40u << 20, 2), &budget);
+  silent.peer(1);
+  const auto send = silent.pending.front();
+  silent.message(1, Type::data, send.message.piece, silent.piece(send.message.piece, silent.truth));
+  silent.pending.clear();
+  for (int second = 0; second < 30; ++second) silent.advance(1s);
+  CHECK(silent.fetch.bytes_held() == kMetadataPiece);  // nobody else wants it
+
+  waits.now = silent.now;
+  waits.peer(1);
+  CHECK(waits.pending.empty());
+  silent.advance(1s);
+  CHECK(silent.fetch.bytes_held() == 0);
+  waits.advance(1s);
+  CHECK(waits.pending.size() == 2);
+  waits.serve_truth();
+  REQUIRE(waits.result);
+
+  for (int second = 0; second < 70 && !silent.result; ++second) {
+    silent.advance(1s);
+    silent.serve_truth();
+  }
+  CHECK(silent.result);
+}
+
+TEST_CASE("M1 a claim whose peers refuse keeps neither memory nor a place in line") {
+  MetadataBudget budget;
+  Bench refused(bytes_of(40u << 20), &budget);
+  Bench other(bytes_of(40u << 20, 2), &budget);
+  refused.peer(1);
+  CHECK(budget.granted() == 40u << 20);
+  while (!refused.pending.empty()) {
+    const auto send = refused.pending.front();
+    refused.pending.erase(refused.pending.begin());
+    refused.message(1, Type::reject, send.message.piece);
+  }
+  CHECK(budget.granted() == 0);
+  other.peer(1);
+  CHECK(other.pending.size() == 2);
+  refused.advance(4s);  // the pause is over; now it is behind
+  CHECK(refused.pending.empty());
+  other.serve_truth();
+  CHECK(other.result);
+  refused.advance(1s);
+  refused.serve_truth();
+  CHECK(refused.result);
+}
+
+TEST_CASE("M1 after a wrong hash the peers that are asked alone are within the budget, too") {
+  MetadataBudget budget;
+  Bench bench(bytes_of(20u << 20), &budget);
+  ByteVector lie = bench.truth;
+  for (std::size_t i = 0; i < lie.size(); i += 1000) lie[i] ^= 1;
+  for (std::uint32_t n = 1; n <= 6; ++n) bench.peer(n);
+  std::uint64_t most = 0;
+  bench.serve([&](std::uint32_t n) {
+    most = std::max(most, bench.fetch.bytes_held());
+    return n == 3 ? &lie : &bench.truth;
+  });
+  CHECK(most <= 48u << 20);
+  REQUIRE(bench.result);
+  CHECK(bench.liars == std::vector<LinkKey>{link(3)});
+  CHECK(budget.granted() == 0);
+}
+
+TEST_CASE("M1 saved metadata is taken up only within the budget") {
+  Bench saving(bytes_of(30u << 20));
+  saving.peer(1);
+  const auto send = saving.pending.front();
+  saving.message(1, Type::data, send.message.piece, saving.piece(send.message.piece, saving.truth));
+  const ByteVector saved = saving.fetch.save();
+  REQUIRE_FALSE(saved.empty());
+
+  MetadataBudget budget;
+  Bench one(saving.truth, &budget), two(saving.truth, &budget);
+  one.fetch.restore({}, saved);
+  two.fetch.restore({}, saved);
+  CHECK(one.fetch.bytes_held() == kMetadataPiece);
+  CHECK(two.fetch.bytes_held() == 0);
+  CHECK(budget.granted() == 30u << 20);
 }
 
 TEST_CASE("M1 strangers who come and go leave at most one pool behind") {
@@ -359,7 +467,7 @@ TEST_CASE("M6 unfinished metadata survives a restart") {
   CHECK_FALSE(saved.empty());
 
   Bench second(first.truth);
-  second.fetch.restore(saved);
+  second.fetch.restore({}, saved);
   CHECK(second.fetch.bytes_held() == kMetadataPiece);
   CHECK(second.fetch.save() == saved);
   second.peer(1);
@@ -375,18 +483,18 @@ TEST_CASE("M6 a saved state that is wrong costs a fetch, not more") {
   first.message(1, Type::data, send.message.piece, ByteVector(kMetadataPiece, 1), first.truth.size());
   const ByteVector saved = first.fetch.save();
   Bench second(first.truth);
-  second.fetch.restore(saved);
+  second.fetch.restore({}, saved);
   second.peer(1);
   second.serve_truth();
   REQUIRE(second.result);
   CHECK(second.liars.empty());
 
   Bench other(bytes_of(5 * kMetadataPiece, 77));
-  other.fetch.restore(saved);  // another torrent's
+  other.fetch.restore({}, saved);  // another torrent's
   CHECK(other.fetch.bytes_held() == 0);
   for (std::size_t cut = 0; cut < 200; ++cut) {
     Bench broken(first.truth);
-    broken.fetch.restore(wire::Bytes(saved).first(cut));
+    broken.fetch.restore({}, wire::Bytes(saved).first(cut));
     CHECK(broken.fetch.bytes_held() == 0);
   }
 }

@@ -327,6 +327,49 @@ TEST_CASE("Without a folder for state and without one for the time being a torre
   loop.run();
 }
 
+TEST_CASE("M1 the torrents of a session share one budget for unfinished metadata") {
+  TemporaryDir dir;
+  // What an earlier run has left of two dicts of 30 MiB: a piece each.
+  const auto save_unfinished = [&](const wire::InfoHash& hash) {
+    constexpr std::uint64_t kClaim = 30u << 20;
+    const magnet::LinkKey peer{1, 1};
+    magnet::MetadataFetch fetch(hash);
+    magnet::MetadataFetch::Output out;
+    fetch.on_peer({}, peer, kClaim, out);
+    REQUIRE_FALSE(out.send.empty());
+    const std::uint32_t piece = out.send.front().message.piece;
+    fetch.on_message({}, peer, {wire::UtMetadata::Type::data, piece, kClaim, wire::ByteVector(wire::kMetadataPiece, 1)},
+                     out);
+    const auto state = StateDir::open(dir.path());
+    REQUIRE(state);
+    write_file(state->torrent_file(hash, "metadata"), fetch.save());
+  };
+  std::array<wire::InfoHash, 2> hashes;
+  for (std::size_t i = 0; i < hashes.size(); ++i) {
+    hashes[i].bytes().fill(static_cast<std::uint8_t>(i + 1));
+    save_unfinished(hashes[i]);
+  }
+
+  Loop loop;
+  SessionConfig config = on("127.0.0.1", dir.path());
+  config.dht = false;
+  Session session(loop.runtime, config);
+  REQUIRE(session.start());
+  for (const wire::InfoHash& hash : hashes) {
+    TorrentSpec spec;
+    spec.info_hash = hash;
+    spec.download_dir = dir.path();
+    spec.use_dht = false;
+    REQUIRE(session.add_torrent(std::move(spec), nullptr));
+  }
+  CHECK(session.metadata_memory() == 30u << 20);
+  CHECK(session.status(hashes[0])->metadata_done == wire::kMetadataPiece);
+  CHECK(session.status(hashes[1])->metadata_done == 0);
+  stop_all(loop, {&session});
+  loop.run();
+  CHECK(session.metadata_memory() == 0);
+}
+
 TEST_CASE("D6 the same hash twice in one state directory is a conflict, another hash is not") {
   const TemporaryDir folder;
   const Sample sample(folder.path() + "/seed");

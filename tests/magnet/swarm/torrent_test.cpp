@@ -220,6 +220,46 @@ TEST_CASE("M6 a torrent goes on with the metadata of an earlier run") {
   CHECK(second.status().phase == Phase::stopped);
 }
 
+TEST_CASE("M1 torrents on one budget get their metadata one after the other, a liar's claim in the middle or not") {
+  // Info dicts of some 20 KB each; the budget has room for one of them.
+  const auto one = make_sample({{"a", 16'000'000}}, 16 << 10, false, 1);
+  const auto two = make_sample({{"b", 16'000'000}}, 16 << 10, false, 2);
+  MetadataBudget budget(48 << 10);
+  FakeWire net;
+  net.link.rate = 100'000;
+  std::vector<FakeWire::Node*> all;
+  std::uint64_t most = 0;
+  for (const auto* sample : {&one, &two}) {
+    auto& seed = net.add_seed(*sample);
+    auto mute = FakeWire::node_spec();  // claims to have it, gives nothing
+    mute.knows_info = true;
+    mute.config.seed_after = true;
+    mute.tamper_extensions = [](wire::ExtensionHandshake& e) { e.metadata_size = 30 << 10; };
+    mute.tamper = [](Action& a) {
+      auto* send = std::get_if<action::Send>(&a);
+      return send == nullptr || !std::holds_alternative<wire::peer_message::Metadata>(send->message);
+    };
+    auto& liar = net.add(*sample, mute);
+    auto spec = FakeWire::node_spec();
+    spec.config.metadata_only = true;
+    spec.config.metadata_budget = &budget;
+    auto& get = net.add(*sample, spec);
+    net.introduce(get, liar);
+    net.run_for(1s);
+    net.introduce(get, seed);
+    all.push_back(&get);
+  }
+  CHECK(net.run_until(
+      [&] {
+        most = std::max(most, budget.granted());
+        return all[0]->info && all[1]->info;
+      },
+      2min));
+  CHECK(most > 0);
+  CHECK(most <= budget.largest());
+  CHECK(budget.granted() == 0);
+}
+
 TEST_CASE("metadata only: nothing is opened") {
   const auto sample = make_sample({{"a", 3'000'000}}, 64 << 10);
   FakeWire net;
