@@ -72,16 +72,16 @@ bool PeerPool::add(wire::Instant now, const wire::Endpoint& endpoint, PeerSource
 }
 
 bool PeerPool::make_room(PeerSource source) {
-  if (source != PeerSource::magnet) {
-    const auto share = static_cast<std::size_t>(kSourceShare * static_cast<double>(config_.max_known));
-    if (held_[static_cast<std::size_t>(source)] >= share) return false;
-  }
-  if (entries_.size() < config_.max_known) return true;
-  // The one that has failed most often goes; nobody who has not failed does, unless for an endpoint of the user's.
+  const auto share = static_cast<std::size_t>(kSourceShare * static_cast<double>(config_.max_known));
+  const bool full_share = source != PeerSource::magnet && held_[static_cast<std::size_t>(source)] >= share;
+  if (!full_share && entries_.size() < config_.max_known) return true;
+  // The one that has failed most often goes, of the same source when that has its share: else endpoints that died long
+  // ago would keep new ones out for ever. Nobody who has not failed goes, unless for an endpoint of the user's.
   std::size_t worst = entries_.size();
   for (std::size_t i = 0; i < entries_.size(); ++i) {
     const Entry& e = entries_[i];
     if (e.state != State::idle || e.useful || e.source == PeerSource::magnet) continue;
+    if (full_share && e.source != source) continue;
     if (worst == entries_.size() || e.failures > entries_[worst].failures) worst = i;
   }
   if (worst == entries_.size()) return false;

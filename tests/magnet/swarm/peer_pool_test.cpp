@@ -86,6 +86,29 @@ TEST_CASE("W10 no source fills more than its share, except what the user named")
   pool.check_invariants();
 }
 
+TEST_CASE("W10 a source at its share goes on bringing news: what has failed makes room for it") {
+  auto pool = pool_of();
+  for (std::uint32_t i = 0; i < 60; ++i) REQUIRE(pool.add(kStart, ep(i * 256), PeerSource::dht));
+  CHECK_FALSE(pool.add(kStart, ep(100 * 256), PeerSource::dht));
+  const auto pex = ep(200 * 256);
+  CHECK(pool.add(kStart, pex, PeerSource::pex));
+  auto now = kStart;
+  for (int i = 0; i < 2; ++i)
+    for (const auto& e : dial_all(pool, now += 1s)) pool.dial_failed(now, e, DialError::timed_out);
+  // All sixty are dead: a thousand peers that the DHT names later are known for a while, and dialled.
+  std::size_t dialled = 0;
+  for (std::uint32_t i = 0; i < 1'000; ++i) {
+    now += 1min;
+    CHECK(pool.add(now, ep((1'000 + i) * 256), PeerSource::dht));
+    CHECK(pool.known() == 61);
+    for (const auto& e : dial_all(pool, now)) {
+      dialled += e.address == ep((1'000 + i) * 256).address;
+      pool.dial_failed(now, e, DialError::timed_out);
+    }
+  }
+  CHECK(dialled == 1'000);
+}
+
 TEST_CASE("W9 half-open cap and 30 dials a second") {
   PeerPoolConfig c = config();
   c.max_known = 1'000;
