@@ -27,8 +27,9 @@ std::vector<wire::Endpoint> Blame::corrupt(wire::PieceIndex piece, std::span<con
   contributors_.erase(it);
   if (single) return {sources.front()};
 
-  std::vector<Testimony>& evidence = evidence_[piece.value()];
-  if (evidence.empty()) evidence_order_.push_back(piece.value());
+  const auto [entry, fresh] = evidence_.try_emplace(piece.value());
+  if (fresh) evidence_order_.push_back(piece.value());  // once, even if nothing can be said about it
+  std::vector<Testimony>& evidence = entry->second;
   for (std::uint32_t b = 0; b < sources.size() && b < digests.size(); ++b) {
     if (sources[b] == wire::Endpoint{}) continue;
     evidence.push_back({b, digests[b], sources[b]});

@@ -25,6 +25,8 @@ class Blame {
   /// The piece's hash is wrong. `digests`: of its blocks, in order. Returns who is convicted at once; empty when
   /// several had a hand in it. The contributors are forgotten: the piece is fetched again.
   [[nodiscard]] std::vector<wire::Endpoint> corrupt(wire::PieceIndex piece, std::span<const wire::Sha1Digest> digests);
+  /// Its content was lost, which nobody is to blame for: the piece is fetched again.
+  void lost(wire::PieceIndex piece) { contributors_.erase(piece.value()); }
   /// There is evidence about this piece: its good digests are wanted.
   [[nodiscard]] bool suspects(wire::PieceIndex piece) const { return evidence_.contains(piece.value()); }
   /// The piece is good; digests may be empty when suspects() was false. Returns who is convicted now.

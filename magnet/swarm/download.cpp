@@ -326,10 +326,13 @@ Download::Outcome Download::on_corrupt(wire::Instant now, PeerTable& peers, stor
   const std::uint32_t length = geometry_.length(r.piece);
   wasted_ += length;
   if (!spilling()) storing_bytes_ -= std::min<std::uint64_t>(storing_bytes_, length);
+  // No digests: the scratch file has lost it, and nobody is to blame.
+  const bool lost = r.digests.empty();
+  if (lost) blame_.lost(r.piece);
   r.blocks.clear();
   outcome.liars = blame_.corrupt(r.piece, r.digests);
   if (picker_.slot(r.piece) != PiecePicker::kNoSlot) buffer(r.piece).clear();
-  picker_.corrupt(r.piece, outcome.liars.empty());
+  picker_.corrupt(r.piece, outcome.liars.empty() && !lost);
   // Bad content, but the disk did what it was asked.
   if (disk_.troubled()) disk_.worked(now, 0, out);
   // Whoever is to be banned must not be asked first: the torrent closes it, and on_gone() asks the others.

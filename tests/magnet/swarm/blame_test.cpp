@@ -82,5 +82,30 @@ TEST_CASE("evidence is bounded: the oldest goes") {
   CHECK(blame.suspects(wire::PieceIndex{39}));
 }
 
+TEST_CASE("W3 a piece that was bad twice without anybody to suspect leaves the bookkeeping whole") {
+  Blame blame;
+  for (int i = 0; i < 3; ++i) {
+    give(blame, {0, 0, 0, 0});
+    CHECK(blame.corrupt(kPiece, digests({1, 2, 3, 4})).empty());
+  }
+  const std::uint32_t blocks = 32'768;
+  const std::vector<wire::Sha1Digest> bad(blocks);
+  for (std::uint32_t p = 100; p < 110; ++p) {
+    for (std::uint32_t b = 0; b < blocks; ++b)
+      blame.contributed({wire::PieceIndex{p}, b}, blocks, source(static_cast<std::uint8_t>(1 + b % 2)));
+    CHECK(blame.corrupt(wire::PieceIndex{p}, bad).empty());
+  }
+  CHECK_FALSE(blame.suspects(kPiece));
+  CHECK(blame.suspects(wire::PieceIndex{109}));
+}
+
+TEST_CASE("W3 a piece whose content was lost accuses nobody") {
+  Blame blame;
+  give(blame, {3, 3, 3, 3});
+  blame.lost(kPiece);
+  CHECK_FALSE(blame.suspects(kPiece));
+  CHECK(blame.corrupt(kPiece, {}).empty());
+}
+
 }  // namespace
 }  // namespace lodestone::magnet

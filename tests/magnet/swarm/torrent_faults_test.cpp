@@ -81,6 +81,31 @@ TEST_CASE("W3 a liar in a torrent of long pieces is found out by the digests of 
   CHECK_FALSE(get.torrent.peers(net.now).empty());
 }
 
+TEST_CASE("W3 D4 a long piece that the scratch file has lost is fetched again, and nobody is banned for it") {
+  const auto sample = make_sample({{"a", 16u << 20}}, 8 << 20);
+  FakeWire net;
+  net.check_invariants = false;
+  auto& honest = net.add_seed(sample);
+  FakeWire::Node* self = nullptr;
+  bool lost = false;
+  auto& get =
+      net.add(sample, spec_with([&](Action& a) {
+                auto* disk = std::get_if<action::Disk>(&a);
+                const auto* store = disk ? std::get_if<storage::job::StoreSpilled>(&disk->job) : nullptr;
+                if (store == nullptr || std::exchange(lost, true)) return true;
+                net.at(net.now, [&net, self, piece = store->piece] {
+                  self->torrent.on_storage(net.now, storage::result::PieceCorrupt{piece, {}, {}}, self->actions);
+                });
+                return false;
+              }));
+  self = &get;
+  net.introduce(get, honest);
+  REQUIRE(net.run_until([&] { return get.finished; }, 5min));
+  CHECK(lost);
+  CHECK((get.single() == sample.stream));
+  CHECK_FALSE(asked_to_close(get, CloseReason::banned));
+}
+
 TEST_CASE("a liar about the metadata's size neither stops the fetch nor gets memory") {
   const auto sample = make_sample({{"a", 1'000'000}}, 64 << 10);
   FakeWire net;
