@@ -291,11 +291,16 @@ void Download::tick(wire::Instant now, PeerTable& peers, Actions& out) {
   picker_.set_distant(distant);
   if (const auto piece = picker_.hopeless()) {
     const std::uint32_t slot = picker_.slot(*piece);
-    if (slot < buffers_.size() && buffers_[slot]) {
-      wasted_ += buffers_[slot]->bytes_held();
-      buffers_[slot].reset();
+    std::optional<storage::PieceBuffer>* held = slot < buffers_.size() ? &buffers_[slot] : nullptr;
+    const bool has_buffer = held != nullptr && held->has_value();
+    // A long piece's blocks first come to rest in the scratch file.
+    if (!spilling() || !has_buffer || (*held)->held() + (*held)->leaving() == 0) {
+      if (has_buffer) {
+        wasted_ += (*held)->bytes_held() + std::uint64_t{(*held)->spilled()} * wire::kBlockSize;
+        held->reset();
+      }
+      picker_.abandon(*piece);
     }
-    picker_.abandon(*piece);
   }
   if (spilling() && !disk_.troubled())
     for (auto& held : buffers_)

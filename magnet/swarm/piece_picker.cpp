@@ -197,6 +197,20 @@ bool PiecePicker::admits(const Open& o, const Asker& asker) const {
   return asker.pieces->test(wire::PieceIndex{o.piece}) && (!o.exclusive || o.owner == kNobody || o.owner == asker.id);
 }
 
+/// Nobody has it and nothing of it is under way.
+bool PiecePicker::dead(const Open& o) const {
+  return !o.storing() && o.free + o.received == o.blocks && availability(wire::PieceIndex{o.piece}) == 0;
+}
+
+/// Open pieces, as far as they count against max_open_. A dead long piece waits in the scratch file and takes no
+/// memory: it must not keep pieces that can be had from being opened.
+std::size_t PiecePicker::in_the_way() const {
+  if (!spilling_ || open_order_.size() < max_open_) return open_order_.size();
+  const auto aside =
+      std::count_if(open_order_.begin(), open_order_.end(), [&](std::uint32_t slot) { return dead(open_[slot]); });
+  return open_order_.size() - std::min(static_cast<std::size_t>(aside), kMaxAside);
+}
+
 void PiecePicker::take_free(std::uint32_t slot, const Asker& asker, std::uint32_t n, std::vector<wire::BlockRef>& out) {
   Open& o = open_[slot];
   if (o.exclusive) o.owner = asker.id;
@@ -241,7 +255,7 @@ std::size_t PiecePicker::pick(const Asker& asker, std::size_t n, std::vector<wir
     if (with_free_.size() == before) ++i;
   }
 
-  while (got < n && asker.may_open && open_order_.size() < max_open_ && *asker.nothing_new != news_) {
+  while (got < n && asker.may_open && *asker.nothing_new != news_ && in_the_way() < max_open_) {
     if (allowance(r, kNoSlot, piece_blocks_) == 0) {
       blocked = true;
       break;
@@ -265,7 +279,7 @@ std::size_t PiecePicker::pick(const Asker& asker, std::size_t n, std::vector<wir
     got += k;
     r = reserve();
   }
-  if (got < n && asker.may_open && open_order_.size() >= max_open_) blocked = true;
+  if (got < n && asker.may_open && in_the_way() >= max_open_) blocked = true;
 
   blocked_ = blocked && got == 0;
   if (got == 0 && asker.duplicates > 0) got += pick_duplicates(asker, std::min(n, asker.duplicates), out);
@@ -418,12 +432,9 @@ void PiecePicker::forget(std::uint32_t asker) {
 }
 
 std::optional<wire::PieceIndex> PiecePicker::hopeless() const {
-  if (!blocked_ || spilling_) return std::nullopt;
-  for (const std::uint32_t slot : open_order_) {
-    const Open& o = open_[slot];
-    const wire::PieceIndex piece{o.piece};
-    if (!o.storing() && o.free + o.received == o.blocks && availability(piece) == 0) return piece;
-  }
+  if (!blocked_ || (spilling_ && in_the_way() < max_open_)) return std::nullopt;
+  for (const std::uint32_t slot : open_order_)
+    if (dead(open_[slot])) return wire::PieceIndex{open_[slot].piece};
   return std::nullopt;
 }
 

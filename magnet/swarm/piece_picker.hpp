@@ -38,6 +38,7 @@ class PiecePicker {
   static constexpr std::uint32_t kRandomFirst = 4;        // pieces
   static constexpr std::uint64_t kOpenLimit = 24u << 20;  // bytes of open pieces, at least two of them
   static constexpr std::uint32_t kMaxAskers = 2;          // of one block; one more when it is late
+  static constexpr std::size_t kMaxAside = 16;            // long pieces that nobody has any more, kept beyond the limit
 
   PiecePicker(const wire::Geometry& geometry, PickerConfig config, wire::Rng rng);
 
@@ -96,7 +97,8 @@ class PiecePicker {
   void corrupt(wire::PieceIndex piece, bool exclusive);
   /// That peer is gone or chokes us: an exclusive piece of its may be asked of the next.
   void forget(std::uint32_t asker);
-  /// An open piece that nobody has any more while its blocks keep others from being asked for.
+  /// An open piece that nobody has any more while it keeps others from being asked for. Of a long one nothing may be in
+  /// memory or on its way to the scratch file when it is abandoned.
   [[nodiscard]] std::optional<wire::PieceIndex> hopeless() const;
   /// Gives an open piece up: its received blocks are thrown away.
   void abandon(wire::PieceIndex piece);
@@ -135,6 +137,8 @@ class PiecePicker {
   };
 
   [[nodiscard]] bool admits(const Open& open, const Asker& asker) const;
+  [[nodiscard]] bool dead(const Open& open) const;
+  [[nodiscard]] std::size_t in_the_way() const;
   [[nodiscard]] Reserve reserve() const;
   [[nodiscard]] std::uint32_t allowance(const Reserve& r, std::uint32_t slot, std::uint32_t free) const;
   [[nodiscard]] std::optional<std::uint32_t> choose_new(const Asker& asker);

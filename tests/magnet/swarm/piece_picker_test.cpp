@@ -402,6 +402,43 @@ TEST_CASE("a piece whose only sources are gone is given up when it blocks the ot
   CHECK(b->picker.pickable(*victim));
 }
 
+TEST_CASE("long pieces whose only source is gone do not keep others from being opened, and their blocks wait") {
+  const std::uint32_t length = 16u << 20;
+  const auto geometry = *wire::Geometry::make(40ull * length, length);
+  Bench b(geometry);
+  b.picker.begin(wire::Bitfield(40, true), wire::Bitfield(40));
+  REQUIRE(b.picker.max_open() == 2);
+  const auto one_block = [&](std::uint32_t piece) {
+    wire::Bitfield only(40);
+    only.set(wire::PieceIndex{piece});
+    b.picker.add_pieces(only);
+    const auto got = b.pick(1, only, piece);
+    for (const auto& ref : got) b.arrive(ref, piece);
+    b.picker.spilled(static_cast<std::uint32_t>(got.size()));
+    b.picker.remove_pieces(only);
+    return got.size();
+  };
+  for (std::uint32_t p = 0; p < 2 + PiecePicker::kMaxAside; ++p) {
+    CHECK(one_block(p) == 1);
+    CHECK_FALSE(b.picker.hopeless().has_value());
+  }
+  // Somebody opens and leaves one after the other: that has an end, too.
+  CHECK(one_block(30) == 0);
+  const auto victim = b.picker.hopeless();
+  REQUIRE(victim == wire::PieceIndex{0});
+  b.picker.abandon(*victim);
+  b.picker.check_invariants();
+  CHECK(b.picker.committed() == 0);
+  CHECK(one_block(30) == 1);
+  // What was put aside is gone on with when somebody has it.
+  wire::Bitfield only(40);
+  only.set(wire::PieceIndex{1});
+  b.picker.add_pieces(only);
+  const auto more = b.pick(3, only, 99);
+  CHECK(more.size() == 3);
+  for (const auto& ref : more) CHECK(ref.block > 0);
+}
+
 TEST_CASE("picking in a torrent of 2 million pieces costs no walk over them") {
   const std::uint32_t pieces = wire::Geometry::kMaxPieces;
   Bench b(*wire::Geometry::make(std::uint64_t{pieces} * wire::kBlockSize, wire::kBlockSize));
