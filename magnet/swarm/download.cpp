@@ -159,8 +159,8 @@ void Download::request(wire::Instant now, PeerTable& peers, Peer& peer, Actions&
   PiecePicker::Asker asker;
   asker.id = peer.link.slot;
   asker.pieces = only_fast ? &peer.allowed_fast : &peer.have;
-  std::uint64_t no_memory = 0;  // what a choking peer has not is no news about what it has
-  asker.nothing_new = only_fast ? &no_memory : &peer.nothing_new;
+  asker.nothing_new = only_fast ? &peer.nothing_fast : &peer.nothing_new;
+  asker.seed = peer.seed_counted;
   asker.may_open = !pressed_;
   if (idle) asker.duplicates = std::max<std::size_t>(RequestWindow::kFloor, peer.window.size() / 4);
   asker.worth = &worth;
@@ -202,6 +202,7 @@ void Download::on_allowed_fast(wire::Instant now, PeerTable& peers, Peer& peer, 
   if (peer.allowed_fast.size() != geometry_.piece_count()) peer.allowed_fast = wire::Bitfield(geometry_.piece_count());
   // It counts only when the peer has the piece; peers announce these pieces after their bitfield.
   if (!peer.has(piece) || !peer.allowed_fast.set(piece)) return;
+  peer.nothing_fast = 0;
   request(now, peers, peer, out);
 }
 

@@ -42,12 +42,13 @@ struct Peer {
   bool seed_counted = false;      // the picker counts it among the seeds
   wire::Bitfield have;            // empty until the geometry is known
   std::uint32_t interesting = 0;  // pieces it has that we want and lack
-  std::uint64_t nothing_new = 0;  // the picker's memory; see piece_picker
+  std::uint64_t nothing_new = 0;  // the picker's memory of `have`; see piece_picker
 
   // --- who may ---
   bool chokes_us = true, we_choke = true, interested = false, we_are_interested = false;
   wire::Instant choke_changed;                      // when that last changed: since when it may download, or waits
   wire::Bitfield allowed_fast;                      // pieces we may ask for while choked (BEP 6); empty: none
+  std::uint64_t nothing_fast = 0;                   // the picker's memory of those
   wire::Instant hold_until = wire::Instant::min();  // it rejected while it did not choke: no requests until then
 
   wire::Instant look_again_at = wire::Instant::min();  // for blocks of others that it could bring sooner

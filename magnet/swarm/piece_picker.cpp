@@ -335,7 +335,7 @@ std::optional<std::uint32_t> PiecePicker::choose_random(const Asker& asker) {
 
 std::optional<std::uint32_t> PiecePicker::choose_rarest(const Asker& asker) {
   // Whoever is no seed has nothing of the lowest bucket, which only seeds have.
-  for (std::uint32_t a = asker.pieces->all() ? 0 : 1; a < order_.buckets(); ++a) {
+  for (std::uint32_t a = asker.seed || asker.pieces->all() ? 0 : 1; a < order_.buckets(); ++a) {
     const std::uint32_t begin = order_.bucket_begin(a), n = order_.bucket_end(a) - begin;
     if (n == 0) continue;
     const auto start = static_cast<std::uint32_t>(rng_.below(n));

@@ -70,6 +70,7 @@ class PiecePicker {
     const wire::Bitfield* pieces = nullptr;
     /// Kept with the peer, 0 at first and whenever it gets a piece: when it was last found to have nothing new.
     std::uint64_t* nothing_new = nullptr;
+    bool seed = false;           // counted by add_seed(), also when `pieces` are not all it has
     bool may_open = true;        // new pieces
     std::size_t duplicates = 0;  // it is idle: so many blocks may be asked of it that others were asked for
     /// Is it faster to ask this peer for that block than to wait for `first`, who was asked first (kNobody: unknown)?
