@@ -229,12 +229,13 @@ void Download::cancel_others(PeerTable& peers, const Peer& but, wire::BlockRef r
 bool Download::on_block(wire::Instant now, PeerTable& peers, Peer& peer, wire::BlockRef ref, wire::Block&& block,
                         Actions& out) {
   const std::uint32_t size = block.size();
-  peer.down.add(now, size);
-  peer.moved_at = now;
   if (peer.window.received(now, ref, size) == RequestWindow::Answer::unasked) {
     wasted_ += size;
     return false;
   }
+  // Only what we asked for earns a slot of ours (W8).
+  peer.down.add(now, size);
+  peer.moved_at = now;
   const PiecePicker::Arrival arrival = picker_.arrived(ref, peer.link.slot);
   if (!arrival.fresh) {
     wasted_ += size;
