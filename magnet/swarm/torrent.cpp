@@ -105,12 +105,13 @@ void Torrent::State::open(wire::Instant now, Actions& out) {
 
 void Torrent::State::opened(wire::Instant now, storage::result::Opened&& r, Actions& out) {
   if (r.trouble) return fail(std::move(r.trouble), {}, out);
+  // Before begin(), which may say that we are interested: our pieces are the first thing a peer hears (W2).
+  for (const auto& peer : peers)
+    if (peer->ready && !peer->closing) tell_pieces(*peer, &r.have, out);
   download->begin(selection->pieces(), r.have, peers, out);
   for (std::uint32_t p = 0; p < r.have.size(); ++p)
     if (r.have.test(wire::PieceIndex{p})) piece_had(wire::PieceIndex{p});
   spilled = std::move(r.spilled);
-  for (const auto& peer : peers)
-    if (peer->ready && !peer->closing) tell_pieces(*peer, out);
   checking.begin(r, out);
   if (checking.done()) return checked(now, out);
   enter(Phase::checking, out);

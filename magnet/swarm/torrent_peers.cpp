@@ -97,24 +97,21 @@ void Torrent::State::ready(wire::Instant now, Peer& peer, const wire::peer_event
     if (loser == &peer) return;
   }
   if (download) download->on_joined(peer);
-  if (phase != Phase::opening) tell_pieces(peer, out);
+  if (phase != Phase::opening) tell_pieces(peer, download ? &download->picker().have() : nullptr, out);
 }
 
 /// Bitfield, have-all or have-none: the first message. During `opening` nobody knows yet what to say; whoever was told
-/// "nothing" in the metadata phase gets what the disk turned up piece by piece.
-void Torrent::State::tell_pieces(Peer& peer, Actions& out) {
-  const bool known = download && phase != Phase::metadata;
-  if (!peer.pieces_told) {
-    peer.pieces_told = true;
-    std::shared_ptr<const wire::Bitfield> have;
-    if (known) have = std::make_shared<const wire::Bitfield>(download->picker().have());
-    out.push_back(action::Send{peer.link, wire::peer_message::Pieces{std::move(have)}});
+/// "nothing" in the metadata phase (null) gets what the disk turned up piece by piece.
+void Torrent::State::tell_pieces(Peer& peer, const wire::Bitfield* have, Actions& out) {
+  if (!std::exchange(peer.pieces_told, true)) {
+    std::shared_ptr<const wire::Bitfield> copy;
+    if (have != nullptr) copy = std::make_shared<const wire::Bitfield>(*have);
+    out.push_back(action::Send{peer.link, wire::peer_message::Pieces{std::move(copy)}});
     return;
   }
-  if (!known) return;
-  const wire::Bitfield& have = download->picker().have();
-  for (std::uint32_t p = 0; p < have.size(); ++p)
-    if (have.test(wire::PieceIndex{p}))
+  if (have == nullptr) return;
+  for (std::uint32_t p = 0; p < have->size(); ++p)
+    if (have->test(wire::PieceIndex{p}))
       out.push_back(action::Send{peer.link, wire::peer_message::Have{wire::PieceIndex{p}}});
 }
 

@@ -43,7 +43,7 @@ struct Torrent::State {
   void close_all(CloseReason reason, Actions& out);
   void ban(const wire::Endpoint& culprit, Actions& out);
   void ready(wire::Instant now, Peer& peer, const wire::peer_event::Ready& e, Actions& out);
-  void tell_pieces(Peer& peer, Actions& out);
+  void tell_pieces(Peer& peer, const wire::Bitfield* have, Actions& out);
   void grant_fast(Peer& peer, Actions& out);
   [[nodiscard]] wire::ExtensionHandshake our_extensions() const;
   void tell_extensions(Actions& out);

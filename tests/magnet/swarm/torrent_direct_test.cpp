@@ -75,6 +75,18 @@ struct Stage {
   }
 };
 
+TEST_CASE("W2 whoever joins while the files are being opened hears of our pieces before anything else") {
+  Stage stage;
+  const LinkKey peer = stage.join(1);
+  stage.torrent.on_peer(stage.now, peer, peer_event::HasPieces{wire::Bitfield(stage.pieces(), true)}, stage.out);
+  CHECK(stage.told(peer).empty());
+  stage.opened(false);
+  const auto told = stage.told(peer);
+  REQUIRE(told.size() >= 2);
+  CHECK(std::holds_alternative<peer_message::Pieces>(told[0]));
+  CHECK(std::holds_alternative<peer_message::Interested>(told[1]));
+}
+
 TEST_CASE("W8 blocks that were not asked for are no merit") {
   Stage stage;
   stage.opened(false);
