@@ -193,7 +193,7 @@ void Torrent::on_storage(wire::Instant now, storage::Result&& result, Actions& o
                [&](storage::result::Spilled& r) { s.download->on_spilled(now, s.peers, std::move(r), out); },
                [&](storage::result::BlockRead& r) {
                  s.serving.on_read(now, s.peers, std::move(r), out);
-                 if (s.serving.wants_pump()) s.pump_at = std::min(s.pump_at, now + std::chrono::milliseconds(10));
+                 s.pump_soon(now);
                },
                [&](storage::result::Synced& r) { s.download->on_synced(now, r); }, [](storage::result::Closed&) {}},
       result);

@@ -217,7 +217,9 @@ struct Torrent::State::Listener {
     if (s.download) s.download->on_have(now, s.peers, peer, e.piece, out);
   }
   void operator()(wire::peer_event::Request& e) {
-    if (s.download) s.serving.on_request(now, peer, e.range, s.download->picker().have(), out);
+    if (!s.download) return;
+    s.serving.on_request(now, peer, e.range, s.download->picker().have(), out);
+    s.pump_soon(now);
   }
   void operator()(wire::peer_event::Cancel& e) { s.serving.on_cancel(peer, e.range, out); }
   void operator()(wire::peer_event::BlockData& e) {

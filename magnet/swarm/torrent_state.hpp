@@ -60,6 +60,8 @@ struct Torrent::State {
   void trim(wire::Instant now, Actions& out);
   void want_peers(wire::Instant now, Actions& out);
   void tick(wire::Instant now, Actions& out);
+  /// Somebody may wait for memory or for room on the way to the network: look again soon.
+  void pump_soon(wire::Instant now);
   void moved(wire::Instant now) { moved_at = now; }
   [[nodiscard]] std::size_t connected() const;
   [[nodiscard]] StallReason stall(wire::Instant now) const;

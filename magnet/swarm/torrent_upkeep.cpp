@@ -27,8 +27,9 @@ void Torrent::advance(wire::Instant now, Actions& out) {
   s.checking.advance(now, out);
   if (s.download) s.download->advance_disk(now, out);
   if (now >= s.pump_at) {
+    s.pump_at = wire::kNever;
     s.serving.pump(now, s.peers, out);
-    s.pump_at = s.serving.wants_pump() ? now + kMemoryRetry : wire::kNever;
+    s.pump_soon(now);
   }
   if (now >= s.choker.next_round()) s.choke_round(now, out);
   if (now >= s.tick_at) s.tick(now, out);
@@ -43,6 +44,10 @@ wire::Instant Torrent::next_deadline() const {
   if (s.peers.size() > 0) at = std::min(at, s.choker.next_round());
   if (s.dials()) at = std::min(at, s.pool.next_deadline(s.seen_at, s.config.max_peers - s.peers.size()));
   return at;
+}
+
+void Torrent::State::pump_soon(wire::Instant now) {
+  if (serving.wants_pump()) pump_at = std::min(pump_at, now + kMemoryRetry);
 }
 
 void Torrent::State::tick(wire::Instant now, Actions& out) {

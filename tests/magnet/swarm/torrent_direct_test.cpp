@@ -87,6 +87,24 @@ TEST_CASE("W2 whoever joins while the files are being opened hears of our pieces
   CHECK(std::holds_alternative<peer_message::Interested>(told[1]));
 }
 
+TEST_CASE("a request that finds no memory is served when there is some, without another event") {
+  Stage stage;
+  stage.opened(true);
+  const LinkKey peer = stage.join(1);
+  stage.torrent.on_peer(stage.now, peer, peer_event::Interested{}, stage.out);
+  stage.run_for(1s);
+  stage.out.clear();
+  std::vector<wire::Block> taken;
+  while (wire::Block block = stage.pool.take(wire::kBlockSize)) taken.push_back(std::move(block));
+  const wire::BlockRange range{wire::PieceIndex{3}, 0, wire::kBlockSize};
+  stage.torrent.on_peer(stage.now, peer, peer_event::Request{range}, stage.out);
+  stage.run_for(1s);
+  CHECK(stage.reads() == 0);
+  taken.clear();
+  stage.run_for(100ms);
+  CHECK(stage.reads() == 1);
+}
+
 TEST_CASE("W8 blocks that were not asked for are no merit") {
   Stage stage;
   stage.opened(false);
