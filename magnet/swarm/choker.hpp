@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Who may download from us (W8): a few slots, given every 10 s to those who send us most (as a seed: in turns of a
 // minute, whoever has waited longest comes next, and slots nobody waits for stay with those who take fastest), and one
-// slot given by lot for 30 s, so that newcomers can show what they are worth. Who has sent nothing for a minute though
-// we ask loses his slot to the lot (anti-snubbing). Pure: candidates in, the set of unchoked links out.
+// slot given by lot for 30 s, so that newcomers can show what they are worth. Who snubs us (request_window) loses his
+// slot to the lot (anti-snubbing). Pure: candidates in, the set of unchoked links out.
 #pragma once
 
 #include <cstdint>
@@ -35,7 +35,6 @@ class Choker {
   static constexpr wire::Duration kOptimistic = std::chrono::seconds(30);
   /// As a seed: after that much of a turn others come first.
   static constexpr wire::Duration kTurn = std::chrono::seconds(60);
-  static constexpr wire::Duration kSnub = std::chrono::seconds(60);
 
   Choker(std::size_t slots, wire::Rng rng) : slots_(slots), rng_(std::move(rng)) {}
 

@@ -202,7 +202,7 @@ struct Torrent::State::Listener {
   }
   void operator()(wire::peer_event::Interested&) {
     peer.interested = true;
-    if (peer.we_choke) s.choker.hurry(now);
+    if (peer.we_choke && s.slot_free()) s.choker.hurry(now);
   }
   void operator()(wire::peer_event::NotInterested&) {
     peer.interested = false;

@@ -55,6 +55,7 @@ struct Torrent::State {
   // --- time (torrent_upkeep.cpp) ---
   [[nodiscard]] bool dials() const;
   void dial(wire::Instant now, Actions& out);
+  [[nodiscard]] bool slot_free() const;
   void choke_round(wire::Instant now, Actions& out);
   void gossip(wire::Instant now, Actions& out);
   void trim(wire::Instant now, Actions& out);

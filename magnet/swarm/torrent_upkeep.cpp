@@ -121,6 +121,12 @@ void Torrent::State::gossip(wire::Instant now, Actions& out) {
 
 // --- whom we serve ---
 
+bool Torrent::State::slot_free() const {
+  const auto served = std::count_if(peers.begin(), peers.end(),
+                                    [](const auto& p) { return !p->we_choke && p->interested && !p->closing; });
+  return static_cast<std::size_t>(served) < choker.slots();
+}
+
 void Torrent::State::choke_round(wire::Instant now, Actions& out) {
   std::vector<ChokeCandidate> candidates;
   for (const auto& peer : peers) {

@@ -105,6 +105,23 @@ TEST_CASE("a request that finds no memory is served when there is some, without 
   CHECK(stage.reads() == 1);
 }
 
+TEST_CASE("W8 with all slots taken nobody's interest causes a round out of turn") {
+  Stage stage(1);
+  stage.opened(true);
+  const LinkKey served = stage.join(1), late = stage.join(2);
+  stage.torrent.on_peer(stage.now, served, peer_event::Interested{}, stage.out);
+  CHECK(stage.torrent.next_deadline() <= stage.now);  // a slot is free
+  stage.run_for(3s);
+  stage.torrent.on_peer(stage.now, late, peer_event::Interested{}, stage.out);
+  CHECK(stage.torrent.next_deadline() > stage.now);
+  stage.torrent.on_peer(stage.now, served, peer_event::NotInterested{}, stage.out);
+  stage.out.clear();
+  stage.run_for(100ms);
+  const auto told = stage.told(late);
+  REQUIRE(told.size() == 1);
+  CHECK(std::holds_alternative<peer_message::Unchoke>(told[0]));
+}
+
 TEST_CASE("W8 blocks that were not asked for are no merit") {
   Stage stage;
   stage.opened(false);
