@@ -16,7 +16,9 @@ MetadataExchange::News MetadataExchange::on_extensions(wire::Instant now, const 
   if (known_) return {};
   MetadataFetch::Output output;
   const wire::ExtensionHandshake& e = peer.extensions;
-  if (e.ut_metadata.value_or(0) != 0 && e.metadata_size) fetch_.on_peer(now, peer.link, *e.metadata_size, output);
+  // Id 0 switches off what an earlier handshake has switched on (M5): a claim of nothing.
+  const std::uint64_t claim = e.ut_metadata.value_or(0) != 0 ? e.metadata_size.value_or(0) : 0;
+  fetch_.on_peer(now, peer.link, claim, output);
   return carry(std::move(output), out);
 }
 

@@ -87,6 +87,9 @@ TEST_CASE("M5 a peer without ut_metadata, or with id 0, is not asked") {
   (void)m.on_extensions(kStart, peer, out);
   CHECK(out.size() == 2);
   CHECK(m.fetch().sources() == 1);
+  peer.extensions.ut_metadata = std::uint8_t{0};  // and then no more
+  (void)m.on_extensions(kStart, peer, out);
+  CHECK(m.fetch().sources() == 0);
 }
 
 }  // namespace
