@@ -157,7 +157,7 @@ struct PeerConnectionConfig {
   bool dht = true;                    // reserved bit for PORT
   ExtensionHandshake our_extensions;  // sent right after the handshakes, when the peer has BEP 10
   Duration handshake_timeout = std::chrono::seconds(10);
-  Duration idle_timeout = std::chrono::seconds(150);  // W5 says 120: as long as aria2 lets pass between keep-alives
+  Duration idle_timeout = std::chrono::seconds(120);
   Duration keepalive_after = std::chrono::seconds(100);
   std::uint32_t max_early_haves = 2'000;          // W1, before the geometry is known
   std::uint32_t max_early_bitfield = 256 * 1024;  // bytes
