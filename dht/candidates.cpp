@@ -2,6 +2,7 @@
 #include "dht/candidates.hpp"
 
 #include <algorithm>
+#include <iterator>
 
 namespace lodestone::dht {
 
@@ -12,9 +13,19 @@ bool Candidates::add_introducer(const wire::Endpoint& endpoint) {
 }
 
 bool Candidates::insert(Candidate&& c) {
-  if (all_.size() >= kMax || knows(c.contact.endpoint)) return false;
-  all_.push_back(std::move(c));
-  place(static_cast<Index>(all_.size() - 1));
+  if (knows(c.contact.endpoint)) return false;
+  if (all_.size() < kMax) {
+    all_.push_back(std::move(c));
+    place(static_cast<Index>(all_.size() - 1));
+    return true;
+  }
+  const auto farthest =
+      std::find_if(order_.rbegin(), order_.rend(), [&](Index i) { return all_[i].state == State::fresh; });
+  if (farthest == order_.rend() || !before(c, all_[*farthest])) return false;
+  const Index i = *farthest;  // nobody has been told of this index yet: it was not asked
+  order_.erase(std::next(farthest).base());
+  all_[i] = std::move(c);
+  place(i);
   return true;
 }
 

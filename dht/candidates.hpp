@@ -97,7 +97,7 @@ class Candidates {
 
   wire::Key target_;
   bool diverse_;
-  std::vector<Candidate> all_;  // only grows: an Index stays good
+  std::vector<Candidate> all_;  // only grows, and only the unasked are replaced: an Index that is known stays good
   std::vector<Index> order_;
 };
 

@@ -140,3 +140,27 @@ TEST_CASE("a network that names ever closer nodes does not make a lookup grow wi
   }
   CHECK(c.size() == 1'024);
 }
+
+TEST_CASE("a full list of candidates gives up the farthest unasked for a closer one") {
+  Candidates c{{}, false};
+  std::uint32_t next_address = 0;
+  const auto far = [&](std::uint32_t distance) {
+    dht::Contact x;
+    wire::store_be32(x.id.bytes().data(), distance);
+    x.endpoint = {wire::Address::v4(0x0c000000u + ++next_address), 6881};
+    return x;
+  };
+  const auto first = far(0xf0000000u);
+  CHECK(c.add(first));
+  const auto asked = *c.take_next(8, kAny);
+  for (std::uint32_t i = 0; i < 5'000; ++i) c.add(far(0x80000000u + i));
+  CHECK(c.size() == 1'024);
+  CHECK(c.add(at(1)));
+  CHECK_FALSE(c.add(far(0xffffffffu)));
+  CHECK(c.size() == 1'024);
+  CHECK(c.at(asked).contact == first);  // who has been asked keeps its place
+  c.answered(asked, first.id, 1ms, {});
+  const auto closest = c.take_next(8, kAny);
+  REQUIRE(closest);
+  CHECK(c.at(*closest).contact == at(1));
+}
