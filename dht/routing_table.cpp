@@ -128,17 +128,19 @@ const RoutingTable::Entry* RoutingTable::find(const wire::Endpoint& endpoint) co
   return nullptr;
 }
 
-const RoutingTable::Entry* RoutingTable::rival(const Contact& contact) const {
+template <class Accept>
+const RoutingTable::Entry* RoutingTable::rival(const Contact& contact, Accept&& accept) const {
   const std::size_t home = bucket_of(contact.id);
   const wire::Address prefix = contact.endpoint.address.diversity_prefix();
+  const auto rivals = [&](const Entry& e, bool at_home) {
+    if (e.endpoint == contact.endpoint) return true;
+    if (!diverse_) return false;
+    return e.endpoint.address == contact.endpoint.address ||
+           (at_home && e.endpoint.address.diversity_prefix() == prefix);
+  };
   for (std::size_t i = 0; i < buckets_.size(); ++i) {
-    for (const Entry& e : buckets_[i].entries) {
-      if (e.id == contact.id) continue;
-      if (e.endpoint == contact.endpoint) return &e;
-      if (!diverse_) continue;
-      if (e.endpoint.address == contact.endpoint.address) return &e;
-      if (i == home && e.endpoint.address.diversity_prefix() == prefix) return &e;
-    }
+    for (const Entry& e : buckets_[i].entries)
+      if (e.id != contact.id && rivals(e, i == home) && accept(e)) return &e;
   }
   return nullptr;
 }
@@ -146,10 +148,9 @@ const RoutingTable::Entry* RoutingTable::rival(const Contact& contact) const {
 bool RoutingTable::wants(const Contact& contact) const {
   if (contact.id == own_) return false;
   if (const Entry* same = find(contact.id)) return !same->good() && same->endpoint != contact.endpoint;
-  if (const Entry* other = rival(contact)) {
-    // Somebody at the address of a contact claims another id: worth asking, for one of the two is gone.
-    return other->endpoint == contact.endpoint || !other->good();
-  }
+  // Somebody at the address of a contact claims another id: worth asking, for one of the two is gone.
+  const auto stays = [&](const Entry& e) { return e.good() && e.endpoint != contact.endpoint; };
+  if (rival(contact, stays) != nullptr) return false;
   const std::size_t home = bucket_of(contact.id);
   const Bucket& b = buckets_[home];
   return b.entries.size() < capacity(home) || home + 1 == buckets_.size() || b.spares.size() < k_;
@@ -158,21 +159,22 @@ bool RoutingTable::wants(const Contact& contact) const {
 RoutingTable::Outcome RoutingTable::answered(wire::Instant now, const Contact& contact, wire::Duration rtt) {
   if (contact.id == own_) return Outcome::refused;
   const std::uint32_t at = stamp(now);
-  if (Entry* e = find_mutable(contact.id); e != nullptr && e->endpoint == contact.endpoint) {
+  Entry* same = find_mutable(contact.id);
+  if (same != nullptr && same->endpoint == contact.endpoint) {
     const unsigned sample = to_ms(rtt);
-    e->rtt_ms = static_cast<std::uint16_t>(e->rtt_ms == 0 ? sample : (e->rtt_ms * 7u + sample) / 8);
-    e->last_seen = at;
-    e->failures = 0;
+    same->rtt_ms = static_cast<std::uint16_t>(same->rtt_ms == 0 ? sample : (same->rtt_ms * 7u + sample) / 8);
+    same->last_seen = at;
+    same->failures = 0;
     return Outcome::refreshed;
-  } else if (e != nullptr) {
-    // One id at two addresses: who has been here longer stays as long as it answers.
-    if (e->good()) return Outcome::refused;
-    remove(contact.id);
   }
-  while (const Entry* other = rival(contact)) {
-    if (other->good() && other->endpoint != contact.endpoint) return Outcome::refused;
-    remove(wire::NodeId{other->id});
-  }
+  // One id at two addresses, two at one address: who has been here longer stays as long as it answers. Nobody goes
+  // before it is certain that nobody else keeps the newcomer out.
+  if (same != nullptr && same->good()) return Outcome::refused;
+  const auto stays = [&](const Entry& e) { return e.good() && e.endpoint != contact.endpoint; };
+  if (rival(contact, stays) != nullptr) return Outcome::refused;
+  if (same != nullptr) remove(contact.id);
+  const auto any = [](const Entry&) { return true; };
+  while (const Entry* other = rival(contact, any)) remove(wire::NodeId{other->id});
   Entry fresh;
   static_cast<Contact&>(fresh) = contact;
   fresh.first_seen = at;
@@ -195,7 +197,7 @@ RoutingTable::Outcome RoutingTable::insert(const Entry& entry) {
     if (own && buckets_.size() < kMaxBuckets) {
       split();
       // The new home may be a bucket in which the prefix is taken.
-      if (rival(entry) != nullptr) return Outcome::refused;
+      if (rival(entry, [](const Entry&) { return true; }) != nullptr) return Outcome::refused;
       continue;
     }
     keep_spare(b, entry);
@@ -268,7 +270,7 @@ void RoutingTable::promote(std::size_t bucket) {
                                        [](const Entry& x, const Entry& y) { return x.rtt_ms < y.rtt_ms; });
     const Entry spare = *best;
     b.spares.erase(best);
-    if (find(spare.id) != nullptr || rival(spare) != nullptr) continue;
+    if (find(spare.id) != nullptr || rival(spare, [](const Entry&) { return true; }) != nullptr) continue;
     b.entries.push_back(spare);
     ++size_;
   }

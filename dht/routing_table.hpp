@@ -97,8 +97,9 @@ class RoutingTable {
   [[nodiscard]] std::size_t capacity(std::size_t bucket) const;
   [[nodiscard]] std::size_t bucket_of(const wire::NodeId& id) const;
   [[nodiscard]] Entry* find_mutable(const wire::NodeId& id);
-  /// The entry that keeps this contact out by T4, if there is one.
-  [[nodiscard]] const Entry* rival(const Contact& contact) const;
+  /// An entry beside which this contact may not stand (T4) and for which accept(entry) holds, if there is one.
+  template <class Accept>
+  [[nodiscard]] const Entry* rival(const Contact& contact, Accept&& accept) const;
   [[nodiscard]] wire::Key random_key(std::size_t bucket, wire::Rng& rng) const;
   /// For more than a reply's worth: sorts.
   std::size_t closest_of_all(const wire::Key& target, std::span<const Entry*> out, bool good_only) const;

@@ -184,6 +184,23 @@ TEST_CASE("T4 an id at a second address does not displace the first one while th
   CHECK(b.table.find(c.id)->endpoint == thief.endpoint);
 }
 
+TEST_CASE("T4 nobody makes room for a newcomer that does not get in") {
+  Bench b;
+  const auto failed = b.contact(0);
+  const auto good = b.contact(0);
+  b.answer(failed);
+  b.answer(good);
+  b.table.failed(failed);
+  // The id of the one that failed, in the prefix of the other.
+  Contact newcomer = failed;
+  newcomer.endpoint = {wire::Address::v4(wire::load_be32(good.endpoint.address.bytes().data()) + 1), 6881};
+  CHECK(b.answer(newcomer) == Outcome::refused);
+  REQUIRE(b.table.find(failed.id) != nullptr);
+  CHECK(b.table.find(failed.id)->endpoint == failed.endpoint);
+  CHECK(b.table.size() == 2);
+  b.table.check_invariants();
+}
+
 TEST_CASE("T8 the closest are the closest across buckets, by brute force") {
   for (std::uint64_t seed = 1; seed <= 5; ++seed) {
     Bench b{true, seed};
