@@ -108,10 +108,16 @@ void Lookup::take_nodes(const krpc::Reply& reply) {
 void Lookup::take_values(Instant now, const Answer& answer, Output& out) {
   event::PeersFound found{params_.id, wire::InfoHash{params_.target.bytes()}, answer.from.endpoint, {}};
   const std::size_t size = Endpoint::compact_size(guard_.family());
+  // A node stores an address once per hash (S2); a reply that has it on many ports wants us to knock at all of them.
+  // Only within a reply: another node may know the right port where a liar named a wrong one.
+  std::vector<wire::Address> addresses;
   for (const wire::bencode::View item : *answer.reply.values) {
     const Bytes raw = item.string().value_or(Bytes{});
     if (raw.size() != size) continue;
     const Endpoint peer = *Endpoint::from_compact(raw);
+    if (is_ourselves(peer, answer.own_address)) continue;
+    if (params_.diverse && std::find(addresses.begin(), addresses.end(), peer.address) != addresses.end()) continue;
+    addresses.push_back(peer.address);
     if (take_peer(peer, answer.own_address)) found.peers.push_back(peer);
   }
   if (found.peers.empty()) return;

@@ -28,13 +28,14 @@ dht::Contact at(std::uint8_t distance) {
 wire::Endpoint peer(std::uint8_t n, std::uint16_t port = 7000) { return {wire::Address::v4(12, 0, 0, n), port}; }
 
 struct Bench {
-  explicit Bench(std::optional<dht::AnnounceSpec> announce = std::nullopt, bool silent = false) {
+  explicit Bench(std::optional<dht::AnnounceSpec> announce = std::nullopt, bool silent = false, bool diverse = true) {
     dht::Lookup::Params p;
     p.id = 77;
     p.method = dht::krpc::Method::get_peers;
     p.announce = announce;
     p.known_as = announce;
     p.silent = silent;
+    p.diverse = diverse;
     p.k = kK;
     p.alpha = 3;
     policy.allow(wire::AddressKind::global);
@@ -258,6 +259,23 @@ TEST_CASE("L4 port 0 and 1, martians, foreign kinds, ourselves and duplicates ar
   CHECK(b.all<PeersFound>().size() == 1);
   b.reply(30, {{}, "tok", {peer(3), peer(4)}});
   CHECK(b.all<PeersFound>().back().peers == std::vector{peer(4)});
+}
+
+TEST_CASE("L4 one reply names an address once, unless the net is private") {
+  const bool diverse = GENERATE(true, false);
+  Bench b{std::nullopt, false, diverse};
+  b.begin({10, 20});
+  b.reply(10, {{}, "tok", {peer(1, 7000), peer(1, 7001), peer(2), peer(1, 7002)}});
+  REQUIRE(b.all<PeersFound>().size() == 1);
+  CHECK(b.all<PeersFound>()[0].peers.size() == (diverse ? 2u : 4u));
+  // Another node may know another port: a liar must not keep the right one out.
+  b.reply(20, {{}, "tok", {peer(1, 7000), peer(1, 7003)}});
+  REQUIRE(b.all<PeersFound>().size() == (diverse ? 1u : 2u));
+  Bench c{std::nullopt, false, diverse};
+  c.begin({10, 20});
+  c.reply(10, {{}, "tok", {peer(1, 7000)}});
+  c.reply(20, {{}, "tok", {peer(1, 7003)}});
+  CHECK(c.all<PeersFound>().size() == 2);
 }
 
 TEST_CASE("L6 who answers with an error or under another id is no result") {
