@@ -7,7 +7,7 @@ namespace lodestone::dht {
 
 void OwnAddress::vote(const wire::Endpoint& voter, const wire::Endpoint& says_we_are) {
   const auto end = votes_.begin() + static_cast<std::ptrdiff_t>(count_);
-  const auto old = std::find_if(votes_.begin(), end, [&](const Vote& v) { return v.voter == voter; });
+  const auto old = std::find_if(votes_.begin(), end, [&](const Vote& v) { return v.voter.address == voter.address; });
   if (old != end) {
     old->us = says_we_are;
     return;

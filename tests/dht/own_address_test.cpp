@@ -24,6 +24,15 @@ TEST_CASE("L4 our own address is what most of the last voters say it is") {
   CHECK(own.is_ours(at(99)));
 }
 
+TEST_CASE("L4 a host with many ports has one vote") {
+  dht::OwnAddress own;
+  own.vote(at(1), at(99));
+  own.vote(at(2), at(99));
+  for (std::uint16_t port = 1'000; port < 1'020; ++port) own.vote(at(3, port), at(50));
+  CHECK(own.is_ours(at(99)));
+  CHECK_FALSE(own.is_ours(at(50)));
+}
+
 TEST_CASE("L4 nobody votes twice, and old votes are forgotten") {
   dht::OwnAddress own;
   own.vote(at(1), at(99));
