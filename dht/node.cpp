@@ -115,7 +115,8 @@ void Node::State::on_error(Instant now, const Endpoint& from, const krpc::Messag
   }
   ++counters.errors_in;
   // It is alive (L6); who it is, an error does not say, so the table learns nothing new from it.
-  if (query->expected && table.find(*query->expected) != nullptr) {
+  if (const auto* known = query->expected ? table.find(*query->expected) : nullptr;
+      known != nullptr && known->endpoint == from) {
     heard(now, {*query->expected, from}, now - query->sent, out);
   }
   if (query->purpose == Purpose::traversal) {

@@ -241,6 +241,44 @@ TEST_CASE("T9 introducers are asked for our own id, all at once, and again later
   CHECK(b.advance(10s).size() >= 3);
 }
 
+TEST_CASE("L6 an error reply does not put its sender into another contact's place") {
+  Bench b;
+  const auto a = b.fresh();
+  const auto x = b.rng.id<wire::NodeId>();
+  const auto helper = b.fresh();
+  b.befriend(a, x);
+  b.befriend(helper, b.rng.id<wire::NodeId>());
+  b.friends.erase(a);
+  b.node->find_node(b.now, wire::Key{x.bytes()}, b.now_out);
+  const auto first = b.queries();
+  for (const auto& q : first)
+    if (q.to == helper) b.reply(q, b.friends.at(helper));
+  b.advance(10s + 100ms);  // one failure
+  REQUIRE(b.node->table_size() == 2);
+  b.node->find_node(b.now, wire::Key{x.bytes()}, b.now_out);
+  // The helper names a liar for it, who answers with an error.
+  const auto liar = b.fresh();
+  for (const auto& q : b.queries()) {
+    if (q.to != helper) continue;
+    const dht::Contact named{x, liar};
+    const dht::Contact* nodes[] = {&named};
+    std::uint8_t room[512];
+    const auto n =
+        dht::krpc::encode_reply(room, q.transaction, "XX", {b.friends.at(helper), {}, wire::Family::v4, nodes, {}, {}});
+    b.node->receive(b.now, q.to, {room, n}, b.now_out);
+  }
+  int asked = 0;
+  for (const auto& q : b.queries()) {
+    if (q.to != liar) continue;
+    ++asked;
+    std::uint8_t room[256];
+    const auto n = dht::krpc::encode_error(room, q.transaction, "", 202, "busy");
+    b.node->receive(b.now, q.to, {room, n}, b.now_out);
+  }
+  REQUIRE(asked == 1);
+  for (const auto& entry : b.node->closest(wire::Key{x.bytes()}, 8)) CHECK(entry.endpoint != liar);
+}
+
 TEST_CASE("lookups beyond the limit wait in line and run in turn, also after a cancel") {
   dht::NodeConfig config;
   config.limits.max_lookups = 2;
