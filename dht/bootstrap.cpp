@@ -11,15 +11,15 @@ constexpr wire::Duration kLongestPause = std::chrono::minutes(5);
 
 }  // namespace
 
-bool Bootstrap::add(wire::Instant now, const wire::Endpoint& introducer) {
+bool Bootstrap::add(wire::Instant now, const wire::Endpoint& introducer, std::size_t table) {
   if (std::find(introducers_.begin(), introducers_.end(), introducer) != introducers_.end()) return false;
   if (introducers_.size() < kMaxIntroducers) {
     introducers_.push_back(introducer);
   } else {
     introducers_[oldest_] = introducer;
-    oldest_ = (oldest_ + 1) % kMaxIntroducers;
+    if (++oldest_ == kMaxIntroducers) oldest_ = kKept;
   }
-  first_contact(now);
+  if (table < enough_) first_contact(now);
   return true;
 }
 

@@ -19,8 +19,10 @@ class Bootstrap {
   /// `enough`: contacts that make the table not nearly empty.
   explicit Bootstrap(std::size_t enough) : enough_(enough) {}
 
-  /// True when it was not known yet; a join is due then.
-  bool add(wire::Instant now, const wire::Endpoint& introducer);
+  /// True when it was not known yet; a join is due then, unless the table has enough: peers name introducers as often
+  /// as they like (PORT), and that must not cost a lookup each. The first ones are kept for ever, for the same reason:
+  /// they are those that the user or the last run named.
+  bool add(wire::Instant now, const wire::Endpoint& introducer, std::size_t table);
   /// The table has its first contact: now is the time.
   void first_contact(wire::Instant now);
   /// A contact was lost; `table` are left.
@@ -38,6 +40,7 @@ class Bootstrap {
 
  private:
   static constexpr std::size_t kMaxIntroducers = 256;
+  static constexpr std::size_t kKept = 64;
   static constexpr std::size_t kBatch = 32;
 
   [[nodiscard]] bool nobody_to_ask(std::size_t table) const { return table == 0 && introducers_.empty(); }
@@ -48,7 +51,7 @@ class Bootstrap {
   unsigned attempts_ = 0;
   wire::Instant next_ = wire::kNever;
   std::size_t turn_ = 0;
-  std::size_t oldest_ = 0;
+  std::size_t oldest_ = kKept;  // of those that give way
   std::vector<wire::Endpoint> introducers_;
 };
 

@@ -256,7 +256,7 @@ Instant Node::next_deadline() const { return state_->next_deadline(); }
 void Node::add_introducers(Instant now, std::span<const Endpoint> introducers, Output& out) {
   State& s = *state_;
   for (const Endpoint& e : introducers) {
-    if (!s.guard.allows(e) || !s.bootstrap.add(now, e)) continue;
+    if (!s.guard.allows(e) || !s.bootstrap.add(now, e, s.table.size())) continue;
     // The running join takes it in at once.
     if (Traversal* join = s.find_running(s.joining)) join->add_introducer(e);
   }

@@ -19,8 +19,8 @@ TEST_CASE("T9 the join is repeated with back-off for ever while the table is nea
   auto rng = wire::Rng::from_number(1);
   dht::Bootstrap b{8};
   CHECK(b.next_deadline() == wire::kNever);
-  CHECK(b.add(kStart, introducer(1)));
-  CHECK_FALSE(b.add(kStart, introducer(1)));
+  CHECK(b.add(kStart, introducer(1), 0));
+  CHECK_FALSE(b.add(kStart, introducer(1), 0));
   wire::Instant now = kStart;
   wire::Duration longest{};
   int joins = 0;
@@ -43,7 +43,7 @@ TEST_CASE("T9 the join is repeated with back-off for ever while the table is nea
 TEST_CASE("T9 a table with enough contacts needs no join until it shrinks") {
   auto rng = wire::Rng::from_number(2);
   dht::Bootstrap b{8};
-  b.add(kStart, introducer(1));
+  b.add(kStart, introducer(1), 0);
   b.started();
   b.finished(kStart + 1s, 8, rng);
   CHECK(b.next_deadline() == wire::kNever);
@@ -56,18 +56,27 @@ TEST_CASE("T9 a table with enough contacts needs no join until it shrinks") {
 TEST_CASE("T9 a new introducer or the first contact makes a join due at once") {
   auto rng = wire::Rng::from_number(3);
   dht::Bootstrap b{8};
-  b.add(kStart, introducer(1));
+  b.add(kStart, introducer(1), 0);
   for (int i = 0; i < 10; ++i) {
     b.started();
     b.finished(kStart, 1, rng);
   }
   CHECK(b.next_deadline() > kStart + 1min);
-  b.add(kStart, introducer(2));
+  b.add(kStart, introducer(2), 0);
   CHECK(b.due(kStart));
   b.started();
-  b.add(kStart, introducer(3));  // while one is running: another soon after
+  b.add(kStart, introducer(3), 0);  // while one is running: another soon after
   b.finished(kStart, 1, rng);
   CHECK(b.next_deadline() <= kStart + 2s);
+}
+
+TEST_CASE("T9 an introducer is remembered and not asked while the table has enough") {
+  dht::Bootstrap b{8};
+  CHECK(b.add(kStart, introducer(1), 8));
+  CHECK(b.next_deadline() == wire::kNever);
+  b.table_shrank(kStart, 7);
+  CHECK(b.next_deadline() != wire::kNever);
+  CHECK(b.batch() == std::vector{introducer(1)});
 }
 
 TEST_CASE("T9 with nobody to ask nothing is due") {
@@ -82,7 +91,7 @@ TEST_CASE("T9 with nobody to ask nothing is due") {
 
 TEST_CASE("T9 many introducers take turns") {
   dht::Bootstrap b{8};
-  for (std::uint32_t i = 0; i < 1'000; ++i) b.add(kStart, introducer(i));
+  for (std::uint32_t i = 0; i < 1'000; ++i) b.add(kStart, introducer(i), 0);
   std::set<wire::Endpoint> seen;
   for (int i = 0; i < 8; ++i) {
     const auto batch = b.batch();
@@ -90,4 +99,7 @@ TEST_CASE("T9 many introducers take turns") {
     seen.insert(batch.begin(), batch.end());
   }
   CHECK(seen.size() == 256);
+  // Whoever came first stays; of the others the latest are there.
+  for (std::uint32_t i = 0; i < 64; ++i) CHECK(seen.contains(introducer(i)));
+  CHECK(seen.contains(introducer(999)));
 }

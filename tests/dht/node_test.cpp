@@ -241,6 +241,22 @@ TEST_CASE("T9 introducers are asked for our own id, all at once, and again later
   CHECK(b.advance(10s).size() >= 3);
 }
 
+TEST_CASE("T9 an introducer starts no join while the table has enough") {
+  // Peers send PORT as often as they like.
+  Bench b;
+  for (int i = 0; i < 10; ++i) b.befriend(b.fresh(), b.rng.id<wire::NodeId>());
+  b.advance(1min);
+  REQUIRE(b.node->table_size() == 10);
+  const auto before = b.node->counters().queries_out;
+  for (int i = 0; i < 100; ++i) {
+    const Endpoint e = b.fresh();
+    b.node->add_introducers(b.now, {&e, 1}, b.now_out);
+    b.queries();
+  }
+  b.advance(5s);
+  CHECK(b.node->counters().queries_out - before <= 2);
+}
+
 TEST_CASE("L6 an error reply does not put its sender into another contact's place") {
   Bench b;
   const auto a = b.fresh();
