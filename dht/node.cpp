@@ -12,7 +12,8 @@ namespace lodestone::dht {
 namespace {
 
 constexpr std::size_t kMaxVersion = 32;
-constexpr std::size_t kMaxNamed = 32;  // contacts taken from one reply
+constexpr std::size_t kMaxNamed = 32;          // contacts taken from one reply
+constexpr std::size_t kSavedIntroducers = 32;  // contacts of the last run that are asked until it works
 
 Duration uniform(Duration low, Duration high, wire::Rng& rng) {
   return low + wire::from_seconds(wire::to_seconds(high - low) * rng.unit());
@@ -270,23 +271,35 @@ void Node::restore(Instant now, const Snapshot& saved, Output& out) {
   std::sort(contacts.begin(), contacts.end(), [](const SavedContact& a, const SavedContact& b) {
     return a.last_seen != b.last_seen ? a.last_seen > b.last_seen : a.id < b.id;
   });
+  std::erase_if(contacts, [&](const SavedContact& c) { return c.id == s.config.id || !s.guard.allows(c.endpoint); });
   Instant due = now;
   for (const SavedContact& c : contacts) {
-    if (c.id == s.config.id || !s.guard.allows(c.endpoint)) continue;
     // A nanosecond apart: in the order of when they were last seen.
     if (s.verifier.offer_saved(now, {c.id, c.endpoint}, due)) due += Duration{1};
   }
+  // Verified once; the latest are asked again for as long as it takes, like other introducers (T9).
+  for (std::size_t i = 0; i < std::min(contacts.size(), kSavedIntroducers); ++i) {
+    s.bootstrap.add(now, contacts[i].endpoint, s.table.size());
+  }
+  if (!s.bootstrapped) s.saved = std::move(contacts);
   s.work(now, out);
 }
 
 Snapshot Node::snapshot(UnixSeconds wall_now, Instant now) const {
   Snapshot out;
   out.id = state_->config.id;
-  out.contacts.reserve(state_->table.size());
+  out.contacts.reserve(state_->table.size() + state_->saved.size());
   state_->table.for_each([&](const RoutingTable::Entry& e) {
     const auto silence = std::chrono::duration_cast<std::chrono::seconds>(state_->table.silence(now, e)).count();
     out.contacts.push_back({e.id, e.endpoint, wall_now - silence});
   });
+  const std::size_t held = out.contacts.size();
+  for (const SavedContact& c : state_->saved) {
+    const auto end = out.contacts.begin() + static_cast<std::ptrdiff_t>(held);
+    const bool here = std::any_of(out.contacts.begin(), end,
+                                  [&](const SavedContact& h) { return h.id == c.id || h.endpoint == c.endpoint; });
+    if (!here) out.contacts.push_back(c);
+  }
   return out;
 }
 

@@ -183,8 +183,9 @@ class Node {
   /// for our own id, repeated with back-off until the table fills and for ever while it is nearly empty (T9). They
   /// enter the table only by answering like nodes.
   void add_introducers(Instant now, std::span<const Endpoint> introducers, Output& out);
-  /// Contacts of an earlier run: tried first, in the table only when they answer.
+  /// Contacts of an earlier run: tried first, in the table only when they answer. The latest are introducers, too.
   void restore(Instant now, const Snapshot& saved, Output& out);
+  /// The table; until the node is in, also what was restored: a start without a network must not cost it.
   [[nodiscard]] Snapshot snapshot(UnixSeconds wall_now, Instant now) const;
 
   // --- asking ---

@@ -80,6 +80,7 @@ void Node::State::finished(Instant now, Run run, LookupId id, const Traversal::O
   bootstrap.finished(now, table.size(), rng);
   if (table.empty() || bootstrapped) return;
   bootstrapped = true;
+  saved = {};
   out.events.emplace_back(event::Bootstrapped{table.size()});
   // The neighbourhood is known now; the buckets farther away get a lookup each.
   table.mark_all_stale();

@@ -90,6 +90,9 @@ struct Node::State {
   OwnAddress own_address;
   Counters counters;
 
+  // Of the last run, until this one has got in: what is not answered at once may only be unreachable for a while.
+  std::vector<SavedContact> saved;
+
   std::vector<Running> running;
   std::vector<Running> waiting;  // in line, first come first served
   LookupId last_id = 0;

@@ -224,6 +224,30 @@ TEST_CASE("a restart from a snapshot needs no introducer") {
   CHECK(net.host(5).count<Bootstrapped>() == 1);
 }
 
+TEST_CASE("T9 saved contacts are not forgotten while nobody answers, and are asked again") {
+  DhtNetwork net{20};
+  join_all(net, 12);
+  net.run_for(30s);
+  auto config = net.config();
+  config.id = net.node(5).id();
+  const dht::Snapshot saved = net.node(5).snapshot(1'700'000'000, net.now());
+  REQUIRE(saved.contacts.size() >= 8);
+  const auto others = [&](bool up) {
+    for (std::size_t i = 0; i < net.size(); ++i)
+      if (i != 5) net.host(i).up = up;
+  };
+  others(false);
+  net.restart(5, config);
+  net.call(5, [&](dht::Node& n, dht::Output& out) { n.restore(net.now(), saved, out); });
+  net.run_for(2min);
+  CHECK_FALSE(net.node(5).ever_answered());
+  const dht::Snapshot again = net.node(5).snapshot(1'700'000'120, net.now());
+  REQUIRE(again.contacts.size() == saved.contacts.size());
+  for (const auto& c : again.contacts) CHECK(c.last_seen <= 1'700'000'000);
+  others(true);
+  CHECK(net.run_until(6min, [&] { return net.node(5).table_size() >= 8; }));
+}
+
 TEST_CASE("a lookup that was started before there is any contact runs at the first one") {
   DhtNetwork net{13};
   join_all(net, 5);
