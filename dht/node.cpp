@@ -64,7 +64,7 @@ void Node::State::on_reply(Instant now, const Endpoint& from, const krpc::Messag
     return;
   }
   ++counters.replies_in;
-  if (reply.external) own_address.vote(from, *reply.external);
+  if (reply.external && reply.external->family() == config.family) own_address.vote(from, *reply.external);
   const Duration rtt = now - query->sent;
   const Contact contact{reply.id, from};
   const bool expected = !query->expected || *query->expected == reply.id;
@@ -350,6 +350,7 @@ const NodeId& Node::id() const { return state_->config.id; }
 Family Node::family() const { return state_->config.family; }
 std::size_t Node::table_size() const { return state_->table.size(); }
 bool Node::ever_answered() const { return state_->ever_answered; }
+std::optional<Endpoint> Node::external() const { return state_->own_address.endpoint(); }
 
 std::vector<NodeView> Node::closest(const Key& target, std::size_t n) const {
   std::vector<const RoutingTable::Entry*> entries(std::min(n, state_->table.size()));

@@ -206,6 +206,8 @@ class Node {
   [[nodiscard]] Family family() const;
   [[nodiscard]] std::size_t table_size() const;
   [[nodiscard]] bool ever_answered() const;  // some node has answered us since the start
+  /// Where most of those who answered lately say we are (BEP 42 "ip").
+  [[nodiscard]] std::optional<Endpoint> external() const;
   [[nodiscard]] std::vector<NodeView> closest(const Key& target, std::size_t n) const;
   [[nodiscard]] std::size_t stored_peers(const InfoHash& info_hash) const;
   [[nodiscard]] const Counters& counters() const;

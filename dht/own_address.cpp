@@ -32,4 +32,10 @@ bool OwnAddress::is_ours(const wire::Endpoint& endpoint) const {
   return majority([&](const wire::Endpoint& us) { return us == endpoint; });
 }
 
+std::optional<wire::Endpoint> OwnAddress::endpoint() const {
+  for (std::size_t i = 0; i < count_; ++i)
+    if (is_ours(votes_[i].us)) return votes_[i].us;
+  return std::nullopt;
+}
+
 }  // namespace lodestone::dht

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where others say we are: the "ip" of their replies (BEP 42). Only used to recognise ourselves among found peers (L4),
-// so a plain majority of the last few voters is enough; one voter has one vote, and a lie costs at most one peer.
+// Where others say we are: the "ip" of their replies (BEP 42). Only used to recognise ourselves among found peers (L4)
+// and to be shown, so a plain majority of the last few voters is enough; one address has one vote, and a lie costs at
+// most one peer.
 #pragma once
 
 #include <array>
 #include <cstddef>
+#include <optional>
 
 #include "wire/base/endpoint.hpp"
 
@@ -16,6 +18,8 @@ class OwnAddress {
   /// More than half of the voters say that this is our address; the port is what our socket looks like from outside.
   [[nodiscard]] bool is_ours(const wire::Address& address) const;
   [[nodiscard]] bool is_ours(const wire::Endpoint& endpoint) const;
+  /// That endpoint; nullopt while there is none, as behind a NAT that shows everybody another port.
+  [[nodiscard]] std::optional<wire::Endpoint> endpoint() const;
 
  private:
   static constexpr std::size_t kVoters = 8;

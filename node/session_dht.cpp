@@ -195,7 +195,7 @@ DhtStatus Session::dht_status() const {
     status.nodes.push_back({.family = node.family(),
                             .id = node.id(),
                             .local = driver->local(),
-                            .external = std::nullopt,
+                            .external = node.external(),
                             .table = node.table_size(),
                             .ever_answered = node.ever_answered(),
                             .counters = node.counters()});

@@ -350,6 +350,15 @@ TEST_CASE("in a network of two, either side finds what the other announced") {
   CHECK(net.host(1).count<LookupDone>() == 1);
 }
 
+TEST_CASE("a node knows its endpoint from outside as soon as somebody has answered") {
+  const wire::Family family = GENERATE(wire::Family::v4, wire::Family::v6);
+  DhtNetwork net{24, family};
+  join_all(net, 3);
+  CHECK_FALSE(net.node(1).external());
+  net.run_for(5s);
+  CHECK(net.node(1).external() == net.endpoint(1));
+}
+
 TEST_CASE("ping and find_node to one address report what came back") {
   DhtNetwork net{19};
   join_all(net, 3);

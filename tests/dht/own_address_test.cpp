@@ -24,6 +24,18 @@ TEST_CASE("L4 our own address is what most of the last voters say it is") {
   CHECK(own.is_ours(at(99)));
 }
 
+TEST_CASE("our endpoint from outside is what most see, if most see the same port") {
+  dht::OwnAddress own;
+  CHECK_FALSE(own.endpoint());
+  own.vote(at(1), at(99, 7000));
+  CHECK(own.endpoint() == at(99, 7000));
+  own.vote(at(2), at(99, 7001));
+  CHECK_FALSE(own.endpoint());
+  CHECK(own.is_ours(at(99).address));
+  own.vote(at(3), at(99, 7001));
+  CHECK(own.endpoint() == at(99, 7001));
+}
+
 TEST_CASE("L4 a host with many ports has one vote") {
   dht::OwnAddress own;
   own.vote(at(1), at(99));
