@@ -56,6 +56,12 @@ int Candidates::in_flight() const {
       std::count_if(all_.begin(), all_.end(), [](const Candidate& c) { return c.state == State::asked; }));
 }
 
+bool Candidates::outstanding() const {
+  return std::any_of(all_.begin(), all_.end(), [](const Candidate& c) {
+    return c.state == State::asked || c.state == State::slow || c.state == State::overdue;
+  });
+}
+
 bool Candidates::knows(const wire::Endpoint& endpoint) const {
   return std::any_of(all_.begin(), all_.end(), [&](const Candidate& c) { return c.contact.endpoint == endpoint; });
 }

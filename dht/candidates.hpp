@@ -74,6 +74,8 @@ class Candidates {
   void answered(Index i, const wire::NodeId& id, wire::Duration rtt, wire::Bytes token);
   /// How many hold a slot.
   [[nodiscard]] int in_flight() const;
+  /// Somebody has been asked and may yet answer.
+  [[nodiscard]] bool outstanding() const;
 
   /// f(const Candidate&) for those that answered, closest first, until it returns false.
   template <class F>

@@ -92,6 +92,10 @@ Traversal::Next Lookup::settle(Instant now, Output& out) {
 
 Traversal::Outcome Lookup::outcome() const { return {answered_, announce_ ? announce_->stored_count() : 0}; }
 
+bool Lookup::hopes() const {
+  return params_.method == krpc::Method::get_peers && !params_.silent && candidates_.outstanding();
+}
+
 bool Lookup::search_over() const {
   if (candidates_.search_over(params_.k, counts())) return true;
   // Nodes that withhold their token make an announcing lookup go outward, but not without end.

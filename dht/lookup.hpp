@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The iterative lookup (BEP 5): find_node or get_peers towards a target, with an announce behind it if one is wanted.
 // Peers are streamed out as they come and never end the search (L1); it is over when the k closest responding nodes
-// have answered and nothing closer is outstanding (for an announce: k that gave a token).
+// have answered and nothing closer is outstanding (for an announce: k that gave a token). Peers that come after that,
+// from nodes that were asked before, are streamed, too.
 #pragma once
 
 #include <cstdint>
@@ -44,6 +45,7 @@ class Lookup final : public Traversal {
   void on_late(Instant now, std::uint32_t tag, Lateness how, Output& out) override;
   [[nodiscard]] Next settle(Instant now, Output& out) override;
   [[nodiscard]] Outcome outcome() const override;
+  [[nodiscard]] bool hopes() const override;
 
  private:
   static constexpr std::uint32_t kAnnounceTags = 0x8000'0000;

@@ -76,7 +76,7 @@ void Node::State::on_reply(Instant now, const Endpoint& from, const krpc::Messag
 
   switch (query->purpose) {
     case Purpose::traversal:
-      if (Traversal* traversal = find_running(query->owner)) {
+      if (Traversal* traversal = find_asking(query->owner)) {
         if (expected && reply.id != config.id) {
           traversal->on_reply(now, query->tag, {contact, rtt, reply, own_address}, out);
         } else {
@@ -121,7 +121,7 @@ void Node::State::on_error(Instant now, const Endpoint& from, const krpc::Messag
     heard(now, {*query->expected, from}, now - query->sent, out);
   }
   if (query->purpose == Purpose::traversal) {
-    if (Traversal* traversal = find_running(query->owner)) {
+    if (Traversal* traversal = find_asking(query->owner)) {
       traversal->on_refused(now, query->tag, out);
       pump(now, query->owner, out);
     }
@@ -151,7 +151,7 @@ void Node::State::on_late(Instant now, const RpcTable::Late& late, Output& out) 
     }
   }
   if (query.purpose != Purpose::traversal) return;
-  if (Traversal* traversal = find_running(query.owner)) {
+  if (Traversal* traversal = find_asking(query.owner)) {
     traversal->on_late(now, query.tag, late.how, out);
     pump(now, query.owner, out);
   }
@@ -325,6 +325,7 @@ void Node::cancel(LookupId lookup) {
   s.announcer.withdraw(lookup);
   std::erase_if(s.running, [&](const State::Running& r) { return r.id == lookup; });
   std::erase_if(s.waiting, [&](const State::Running& r) { return r.id == lookup; });
+  std::erase_if(s.lingering, [&](const State::Running& r) { return r.id == lookup; });
 }
 
 LookupId Node::keep_announced(Instant now, const InfoHash& info_hash, AnnounceSpec announce, Output& out) {
@@ -376,6 +377,7 @@ void Node::check_invariants() const {
   s.responder.store().check_invariants();
   assert(s.next_deadline() <= s.queries.next_deadline());
   assert(s.joining == 0 || s.bootstrap.running());
+  assert(s.lingering.size() <= s.queries.table().size());
   s.table.for_each([&]([[maybe_unused]] const RoutingTable::Entry& e) { assert(s.guard.allows(e.endpoint)); });
 }
 

@@ -97,7 +97,8 @@ struct AnnounceSpec {
 };
 
 namespace event {
-/// Streamed as they come, each peer once per lookup (L1).
+/// Streamed as they come, each peer once per lookup (L1); also for a few seconds after LookupDone, from nodes that took
+/// their time (L2).
 struct PeersFound {
   LookupId lookup;
   InfoHash info_hash;

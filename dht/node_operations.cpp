@@ -22,6 +22,12 @@ Traversal* Node::State::find_running(Run run) {
   return at == running.end() ? nullptr : at->traversal.get();
 }
 
+Traversal* Node::State::find_asking(Run run) {
+  if (Traversal* traversal = find_running(run)) return traversal;
+  const auto at = std::find_if(lingering.begin(), lingering.end(), [run](const Running& r) { return r.run == run; });
+  return at == lingering.end() ? nullptr : at->traversal.get();
+}
+
 void Node::State::send(Instant now, const Ask& ask, Purpose purpose, std::uint32_t owner, Output& out) {
   Duration usual_rtt{};
   if (ask.expected) {
@@ -48,7 +54,10 @@ void Node::State::start(Instant now, Running&& operation, std::span<const Endpoi
 
 void Node::State::pump(Instant now, Run run, Output& out) {
   Traversal* traversal = find_running(run);
-  if (traversal == nullptr) return;
+  if (traversal == nullptr) {
+    std::erase_if(lingering, [run](const Running& r) { return r.run == run && !r.traversal->hopes(); });
+    return;
+  }
   for (;;) {
     while (!queries.full()) {
       const auto ask = traversal->next(now);
@@ -65,6 +74,7 @@ void Node::State::pump(Instant now, Run run, Output& out) {
         const Traversal::Outcome outcome = traversal->outcome();
         const auto at = std::find_if(running.begin(), running.end(), [run](const Running& r) { return r.run == run; });
         const LookupId id = at->id;
+        if (traversal->hopes()) lingering.push_back(std::move(*at));
         running.erase(at);
         return finished(now, run, id, outcome, out);
       }

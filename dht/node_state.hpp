@@ -58,7 +58,9 @@ struct Node::State {
   }
   void start(Instant now, Running&& operation, std::span<const Endpoint> introducers, Output& out);
   [[nodiscard]] Traversal* find_running(Run run);
-  /// Lets a traversal ask and close its phases; forgets it when it is over.
+  /// Also one that lingers.
+  [[nodiscard]] Traversal* find_asking(Run run);
+  /// Lets a traversal ask and close its phases; forgets it when it is over and has nothing to hope for.
   void pump(Instant now, Run run, Output& out);
   void finished(Instant now, Run run, LookupId id, const Traversal::Outcome& outcome, Output& out);
   [[nodiscard]] bool can_start() const;
@@ -94,7 +96,8 @@ struct Node::State {
   std::vector<SavedContact> saved;
 
   std::vector<Running> running;
-  std::vector<Running> waiting;  // in line, first come first served
+  std::vector<Running> waiting;    // in line, first come first served
+  std::vector<Running> lingering;  // over, but somebody may still answer; each has a query outstanding
   LookupId last_id = 0;
   std::uint32_t last_query = 0;
   Run last_run = 0;

@@ -9,9 +9,12 @@ namespace {
 
 // While nothing is known about the network.
 constexpr Duration kSlowGuess = std::chrono::seconds(1);
-constexpr Duration kOverdueGuess = std::chrono::seconds(3);
-// No straggler is given up sooner.
-constexpr Duration kOverdueMin = std::chrono::seconds(1);
+// No straggler is waited for longer, or those who answer late on purpose could make everything take as long as they
+// like. What comes later is still used (L2).
+constexpr Duration kOverdueMax = std::chrono::seconds(3);
+// Nor is one given up sooner: while few round trips are known, and when they are.
+constexpr Duration kOverdueEarly = std::chrono::seconds(1);
+constexpr Duration kOverdueMin = std::chrono::milliseconds(500);
 
 std::size_t encode(wire::MutableBytes room, const krpc::QueryHead& head, const Ask& ask) {
   switch (ask.method) {
@@ -64,8 +67,12 @@ LateTimes Queries::late_times(Instant now, Duration usual_rtt) const {
   Duration slow = informed ? rtt_.quantile(0.9) : kSlowGuess;
   if (usual_rtt > Duration::zero()) slow = 2 * usual_rtt;
   slow = std::clamp(slow, slow_min_, slow_max_);
-  // Three times what 99 in 100 replies need: whoever has not answered by then will not change the result.
-  Duration overdue = informed ? std::max(kOverdueMin, 3 * rtt_.quantile(0.99)) : kOverdueGuess;
+  // Three times what 99 in 100 replies need: whoever has not answered by then will not change the result. In a network
+  // of a few nodes there will never be many samples, and one of those nodes is often gone.
+  Duration overdue = kOverdueMax;
+  if (rtt_.samples() > 0) {
+    overdue = std::clamp(3 * rtt_.quantile(0.99), informed ? kOverdueMin : kOverdueEarly, kOverdueMax);
+  }
   overdue = std::clamp(overdue, slow, std::max(slow, timeout_));
   return {now + slow, now + overdue, now + std::max(overdue, timeout_)};
 }

@@ -63,6 +63,9 @@ class Traversal {
   /// Closes the phases that are over and appends their events. ask: a new phase has queries to send; over: forget it.
   [[nodiscard]] virtual Next settle(Instant now, Output& out) = 0;
   [[nodiscard]] virtual Outcome outcome() const = 0;
+  /// After its end: queries are still out whose replies on_reply() would make something of (L2). It is kept for these
+  /// and only for these: nothing is asked any more.
+  [[nodiscard]] virtual bool hopes() const = 0;
 };
 
 }  // namespace lodestone::dht

@@ -350,6 +350,61 @@ TEST_CASE("in a network of two, either side finds what the other announced") {
   CHECK(net.host(1).count<LookupDone>() == 1);
 }
 
+TEST_CASE("L1 in a network of few nodes one that is gone does not hold up the end of a lookup") {
+  DhtNetwork net{21};
+  join_all(net, 5);
+  net.run_for(10s);
+  const auto hash = net.rng().id<wire::InfoHash>();
+  find_peers(net, 1, hash, dht::AnnounceSpec{7000, false});
+  net.run_for(2s);
+  net.host(4).up = false;
+  net.host(2).events.clear();
+  find_peers(net, 2, hash);
+  REQUIRE(net.run_until(100ms, [&] { return net.host(2).count<PeersFound>() == 1; }));
+  REQUIRE(net.run_until(1200ms, [&] { return net.host(2).count<LookupDone>() == 1; }));
+  CHECK(net.host(2).all<LookupDone>()[0].stats.answered == 3);
+  net.node(2).check_invariants();
+}
+
+TEST_CASE("L2 peers from a node that answers after the end of a lookup are still streamed") {
+  DhtNetwork net{22};
+  join_all(net, 5);
+  net.run_for(10s);
+  const auto hash = net.rng().id<wire::InfoHash>();
+  // Only the slow one is told of the peer.
+  const auto slow = net.endpoint(4);
+  net.filter = [&](const wire::Endpoint&, const wire::Endpoint& to, wire::Bytes payload) {
+    return to == slow || wire::as_text(payload).find("13:announce_peer") == std::string_view::npos;
+  };
+  find_peers(net, 1, hash, dht::AnnounceSpec{7000, false});
+  net.run_for(5s);
+  REQUIRE(net.node(4).stored_peers(hash) == 1);
+  struct Late {
+    wire::Endpoint from;
+    wire::ByteVector payload;
+  };
+  std::vector<Late> held;
+  net.filter = [&](const wire::Endpoint& from, const wire::Endpoint& to, wire::Bytes payload) {
+    if (from != slow || to != net.endpoint(2)) return true;
+    held.push_back({from, {payload.begin(), payload.end()}});
+    return false;
+  };
+  net.host(2).events.clear();
+  const auto id = find_peers(net, 2, hash);
+  REQUIRE(net.run_until(4s, [&] { return net.host(2).count<LookupDone>() == 1; }));
+  CHECK(net.host(2).count<PeersFound>() == 0);
+  net.run_for(1s);
+  net.filter = nullptr;
+  for (const Late& reply : held) net.send_raw(reply.from, 2, reply.payload);
+  net.run_for(100ms);
+  REQUIRE(net.host(2).count<PeersFound>() == 1);
+  CHECK(net.host(2).all<PeersFound>()[0].lookup == id);
+  CHECK(peers_found(net.host(2)) == std::vector{wire::Endpoint{net.endpoint(1).address, 7000}});
+  CHECK(net.host(2).count<LookupDone>() == 1);
+  net.run_for(11s);
+  net.node(2).check_invariants();
+}
+
 TEST_CASE("a node knows its endpoint from outside as soon as somebody has answered") {
   const wire::Family family = GENERATE(wire::Family::v4, wire::Family::v6);
   DhtNetwork net{24, family};
