@@ -6,7 +6,8 @@
 namespace lodestone::dht {
 namespace {
 
-constexpr Duration kEarlyPause = std::chrono::seconds(5);   // between a round and an early repetition
+constexpr Duration kEarlyPause = std::chrono::seconds(5);  // between a round and an early repetition
+constexpr Duration kTinyPause = std::chrono::seconds(1);   // the same in a tiny network, where a round is a few packets
 constexpr Duration kFirstRetry = std::chrono::seconds(10);  // after a round that nobody stored
 
 }  // namespace
@@ -54,6 +55,7 @@ std::optional<Announcer::Round> Announcer::take_due(Instant now, std::size_t tab
   for (Kept& k : kept_) {
     if (k.running || k.next > now) continue;
     k.running = true;
+    k.newcomer = false;
     k.table_then = table;
     return k.round;
   }
@@ -71,14 +73,21 @@ void Announcer::finished(Instant now, LookupId id, std::uint32_t stored, std::si
     if (k.failures > 0) pause = std::min(pause, kFirstRetry * (1u << std::min(k.failures - 1, 7u)));
     k.next = now + (k.again ? Duration::zero() : pause);
     k.again = false;
+    if (stored >= table) {
+      // Everybody we know has it: only who comes later makes a difference.
+      k.newcomer = false;
+      k.table_then = table;
+    }
     hasten(now, k, table);
     return;
   }
 }
 
 void Announcer::table_grew(Instant now, std::size_t table) {
-  for (Kept& k : kept_)
+  for (Kept& k : kept_) {
+    k.newcomer = k.newcomer || table <= k_;
     if (!k.running) hasten(now, k, table);
+  }
 }
 
 bool Announcer::outgrown(const Kept& kept, std::size_t table) const {
@@ -87,7 +96,11 @@ bool Announcer::outgrown(const Kept& kept, std::size_t table) const {
 }
 
 void Announcer::hasten(Instant now, Kept& kept, std::size_t table) const {
-  if (outgrown(kept, table)) kept.next = std::min(kept.next, std::max(now, kept.ended + kEarlyPause));
+  if (kept.newcomer && table <= k_) {
+    kept.next = std::min(kept.next, std::max(now, kept.ended + kTinyPause));
+  } else if (outgrown(kept, table)) {
+    kept.next = std::min(kept.next, std::max(now, kept.ended + kEarlyPause));
+  }
 }
 
 Instant Announcer::next_deadline(std::size_t table) const {

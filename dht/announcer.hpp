@@ -2,7 +2,9 @@
 // What is to stay announced, and when its next round is due (L3): at once when there is a contact, then every 15-25 min
 // with jitter. While the table is young the closest nodes of a round may soon not be the closest any more, so a round
 // is repeated early when the table has doubled or has reached k, a few seconds apart and a bounded number of times; and
-// soon again, with back-off, when nobody stored it. Decides when; the node runs the lookups.
+// soon again, with back-off, when nobody stored it. In a tiny network (at most k contacts) whoever comes is one of the
+// k closest to everything, and nobody else may be there to ask: each newcomer is told at once. Decides when; the node
+// runs the lookups.
 #pragma once
 
 #include <cstdint>
@@ -33,6 +35,7 @@ class Announcer {
   [[nodiscard]] std::optional<Round> take_due(Instant now, std::size_t table);
   /// Ignores ids it does not know.
   void finished(Instant now, LookupId id, std::uint32_t stored, std::size_t table, wire::Rng& rng);
+  /// A contact has been added; `table` are there now.
   void table_grew(Instant now, std::size_t table);
   [[nodiscard]] Instant next_deadline(std::size_t table) const;
 
@@ -44,7 +47,8 @@ class Announcer {
     std::size_t table_then = 0;  // when the last round began
     unsigned failures = 0;       // rounds in a row that nobody stored
     bool running = false;
-    bool again = false;  // the spec changed while it was running
+    bool again = false;     // the spec changed while it was running
+    bool newcomer = false;  // a contact has come to a tiny table since the last round began
   };
   /// The table has grown so much since the last round that its result is in doubt.
   [[nodiscard]] bool outgrown(const Kept& kept, std::size_t table) const;

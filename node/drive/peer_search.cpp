@@ -17,56 +17,33 @@ void PeerSearch::start(wire::Instant now, Drivers drivers) {
     const dht::LookupId id = driver->use(now, [&](dht::Node& node, dht::Output& out) {
       return node.keep_announced(now, info_hash_, {.port = driver->local().port, .implied_port = false}, out);
     });
-    lookups_.push_back({driver.get(), id, true, true, true});
+    lookups_.push_back({driver.get(), id, Why::announced, true});
   }
 }
 
 void PeerSearch::advance(wire::Instant now, Drivers drivers) {
-  if (active_ && announce_) tell_newcomers(now, drivers);
   if (active_ && wanted_) {
     for (const auto& driver : drivers)
-      if (driver->node().stored_peers(info_hash_) > told_[driver.get()].heard) look(now, *driver);
+      if (driver->node().stored_peers(info_hash_) > told_[driver.get()].heard) look(now, *driver, Why::heard);
   }
   if (!active_ || now < not_before_) return;
   seen_due_ = true;
   if (!wanted_ || running()) return;
   wanted_ = false;
   answering_ = 0;
-  for (const auto& driver : drivers) look(now, *driver);
+  for (const auto& driver : drivers) look(now, *driver, Why::wanted);
 }
 
-void PeerSearch::look(wire::Instant now, DhtDriver& driver) {
-  const bool waits =
-      std::any_of(lookups_.begin(), lookups_.end(), [&](const Lookup& l) { return l.driver == &driver && l.running; });
-  if (waits && !driver.node().ever_answered()) return;  // one is enough
+void PeerSearch::look(wire::Instant now, DhtDriver& driver, Why why) {
+  // One is enough for what was heard, and one is enough to wait for a first contact.
+  const bool enough = std::any_of(lookups_.begin(), lookups_.end(), [&](const Lookup& l) {
+    return l.driver == &driver && l.running && ((why == Why::heard && l.why == why) || !driver.node().ever_answered());
+  });
+  if (enough) return;
   told_[&driver].heard = driver.node().stored_peers(info_hash_);
   const dht::LookupId id = driver.use(
       now, [&](dht::Node& node, dht::Output& out) { return node.get_peers(now, info_hash_, std::nullopt, out); });
-  lookups_.push_back({&driver, id, false, false, true});
-}
-
-void PeerSearch::tell_newcomers(wire::Instant now, Drivers drivers) {
-  for (const auto& driver : drivers) {
-    const bool busy = std::any_of(lookups_.begin(), lookups_.end(), [&](const Lookup& l) {
-      return l.driver == driver.get() && l.announces && l.running;
-    });
-    if (busy || driver->node().table_size() > kTinyTable) continue;
-    std::vector<wire::NodeId>& told = told_[driver.get()].nodes;
-    bool news = false;
-    for (const dht::NodeView& contact : driver->node().closest(wire::Key{info_hash_.bytes()}, kTinyTable)) {
-      if (std::find(told.begin(), told.end(), contact.id) != told.end()) continue;
-      // Whether it takes it or not, it is tried once; ids of those long gone make room.
-      if (told.size() >= 8 * kTinyTable) told.erase(told.begin());
-      told.push_back(contact.id);
-      news = true;
-    }
-    if (!news) continue;
-    const dht::LookupId id = driver->use(now, [&](dht::Node& node, dht::Output& out) {
-      return node.get_peers(now, info_hash_, dht::AnnounceSpec{.port = driver->local().port, .implied_port = false},
-                            out);
-    });
-    lookups_.push_back({driver.get(), id, false, true, true});
-  }
+  lookups_.push_back({&driver, id, why, true});
 }
 
 void PeerSearch::stop(wire::Instant now, Drivers drivers) {
@@ -76,7 +53,7 @@ void PeerSearch::stop(wire::Instant now, Drivers drivers) {
     driver->use(now, [&](dht::Node& node, dht::Output&) {
       if (announce_) node.withdraw(info_hash_);
       for (const Lookup& lookup : lookups_)
-        if (lookup.driver == driver.get() && !lookup.standing) node.cancel(lookup.id);
+        if (lookup.driver == driver.get() && lookup.why != Why::announced) node.cancel(lookup.id);
     });
   }
   lookups_.clear();
@@ -91,7 +68,9 @@ void PeerSearch::on_done(wire::Instant now, const DhtDriver& driver, const dht::
   asked_ += done.stats.asked;
   answering_ += done.stats.answered;
   lookup->running = false;
-  if (!lookup->announces) lookups_.erase(lookups_.begin() + (lookup - lookups_.data()));
+  const auto over = [](const Lookup& l) { return l.why != Why::announced && !l.running; };
+  if (static_cast<std::size_t>(std::count_if(lookups_.begin(), lookups_.end(), over)) > kRemembered)
+    lookups_.erase(std::find_if(lookups_.begin(), lookups_.end(), over));
   if (running()) return;
   ++rounds_;
   answered_ = std::exchange(answering_, 0);
@@ -101,14 +80,7 @@ void PeerSearch::on_done(wire::Instant now, const DhtDriver& driver, const dht::
 }
 
 std::uint32_t PeerSearch::on_announced(const DhtDriver& driver, const dht::event::AnnounceDone& done) {
-  if (Lookup* lookup = find(driver, done.lookup)) {
-    Told& told = told_[&driver];
-    told.stored = static_cast<std::uint32_t>(done.stored.size());
-    for (const dht::NodeView& node : done.stored)
-      if (std::find(told.nodes.begin(), told.nodes.end(), node.id) == told.nodes.end()) told.nodes.push_back(node.id);
-    if (told.nodes.size() > 8 * kTinyTable) told.nodes.erase(told.nodes.begin(), told.nodes.end() - 8 * kTinyTable);
-    if (!lookup->standing) lookups_.erase(lookups_.begin() + (lookup - lookups_.data()));
-  }
+  if (find(driver, done.lookup) != nullptr) told_[&driver].stored = static_cast<std::uint32_t>(done.stored.size());
   std::uint32_t sum = 0;
   for (const auto& [where, told] : told_) sum += told.stored;
   return sum;

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // One torrent's use of the DHT: keeps it announced where that is wanted (L3) and looks for peers while there are too
 // few, with back-off. Knows the torrent by its info-hash only; what the lookups find comes back through the session's
-// events.
+// events, some of it after their end.
 //
-// In a tiny network (fewer contacts than k) whoever comes is one of the k closest to everything, and nobody else may be
-// there to ask: each newcomer is told at once, without waiting for the next regular round; and a peer that announced
-// itself to our own node is taken up at once, even while a lookup still waits for nodes that are gone.
+// A peer that announced itself to our own node is taken up at once, even while a lookup still waits for nodes that are
+// gone; by one lookup more at a time, however many announce themselves.
 #pragma once
 
 #include <cstdint>
@@ -23,7 +22,6 @@ class PeerSearch {
  public:
   static constexpr wire::Duration kFirstBackOff = std::chrono::milliseconds(500);
   static constexpr wire::Duration kLastBackOff = std::chrono::minutes(2);
-  static constexpr std::size_t kTinyTable = 8;
 
   using Drivers = std::span<const std::unique_ptr<DhtDriver>>;
 
@@ -41,7 +39,7 @@ class PeerSearch {
   /// When the back-off ends, if it has not been looked at since; kNever otherwise.
   [[nodiscard]] wire::Instant next_deadline() const { return active_ && !seen_due_ ? not_before_ : wire::kNever; }
 
-  /// Whether that lookup is one of this torrent's.
+  /// Whether that lookup is one of this torrent's, or was of late.
   [[nodiscard]] bool owns(const DhtDriver& driver, dht::LookupId lookup) const;
   void on_done(wire::Instant now, const DhtDriver& driver, const dht::event::LookupDone& done);
   /// Returns how many nodes hold our announcement now, over all drivers.
@@ -56,21 +54,26 @@ class PeerSearch {
   [[nodiscard]] std::size_t answered() const { return answered_; }
 
  private:
+  // Lookups that are over are remembered for what may still come of them.
+  static constexpr std::size_t kRemembered = 8;
+
+  enum class Why : std::uint8_t {
+    announced,  // keep_announced: comes again by itself, and an AnnounceDone follows its LookupDone
+    wanted,
+    heard,  // our own node stored peers
+  };
   struct Lookup {
     const DhtDriver* driver;
     dht::LookupId id;
-    bool standing;   // keep_announced: comes again by itself
-    bool announces;  // an AnnounceDone follows its LookupDone
+    Why why;
     bool running;
   };
   struct Told {
-    std::uint32_t stored = 0;         // in the last round
-    std::vector<wire::NodeId> nodes;  // who was told or tried, as long as the network is tiny
-    std::size_t heard = 0;            // peers that our own node stored when a lookup last looked
+    std::uint32_t stored = 0;  // in the last round
+    std::size_t heard = 0;     // peers that our own node stored when a lookup last looked
   };
 
-  void look(wire::Instant now, DhtDriver& driver);
-  void tell_newcomers(wire::Instant now, Drivers drivers);
+  void look(wire::Instant now, DhtDriver& driver, Why why);
 
   [[nodiscard]] const Lookup* find(const DhtDriver& driver, dht::LookupId id) const;
   [[nodiscard]] Lookup* find(const DhtDriver& driver, dht::LookupId id);

@@ -58,6 +58,34 @@ TEST_CASE("L3 while the table doubles a round is repeated early, a bounded numbe
   CHECK(rounds <= 7);
 }
 
+TEST_CASE("L3 in a tiny network each newcomer is told at once") {
+  Bench b;
+  b.announcer.keep(kStart, 5, b.hash, {7000, false});
+  wire::Instant now = kStart;
+  b.announcer.table_grew(now, 3);
+  REQUIRE(b.announcer.take_due(now, 3));
+  b.announcer.table_grew(now, 4);  // the round finds one more, and tells it
+  b.announcer.finished(now, 5, 4, 4, b.rng);
+  CHECK(b.announcer.next_deadline(4) >= now + 15min);
+  now += 1min;
+  b.announcer.table_grew(now, 5);
+  REQUIRE(b.announcer.take_due(now, 5));
+  b.announcer.table_grew(now, 6);  // too late for this round
+  b.announcer.finished(now, 5, 5, 6, b.rng);
+  CHECK(b.announcer.next_deadline(6) == now + 1s);
+  now += 1s;
+  REQUIRE(b.announcer.take_due(now, 6));
+  b.announcer.finished(now, 5, 5, 6, b.rng);  // one of them does not answer: it is tried once
+  CHECK(b.announcer.next_deadline(6) >= now + 15min);
+  now += 1min;
+  b.announcer.table_grew(now, 9);  // it is a network now
+  b.announcer.table_grew(now, 10);
+  REQUIRE(b.announcer.take_due(now, 10));
+  b.announcer.finished(now, 5, 8, 10, b.rng);
+  b.announcer.table_grew(now, 11);
+  CHECK(b.announcer.next_deadline(11) >= now + 15min);
+}
+
 TEST_CASE("L3 a round that nobody stored is repeated with back-off") {
   Bench b;
   b.announcer.keep(kStart, 5, b.hash, {7000, false});

@@ -150,6 +150,26 @@ TEST_CASE("L3 is announced again early, a bounded number of times, when the netw
   CHECK(net.host(1).count<AnnounceDone>() == rounds);
 }
 
+TEST_CASE("L3 in a network of few nodes each newcomer holds what is kept announced within a second or two") {
+  DhtNetwork net{23};
+  join_all(net, 3);
+  net.run_for(10s);
+  const auto hash = net.rng().id<wire::InfoHash>();
+  keep(net, 1, hash, 7000);
+  net.run_for(10s);
+  for (int i = 0; i < 4; ++i) {
+    const auto newcomer = net.add();
+    net.introduce(newcomer, 0);
+    REQUIRE(net.run_until(2500ms, [&] { return net.node(newcomer).stored_peers(hash) == 1; }));
+  }
+  // And then there is peace.
+  net.run_for(5s);
+  const auto rounds = net.host(1).count<AnnounceDone>();
+  CHECK(rounds <= 6);
+  net.run_for(10min);
+  CHECK(net.host(1).count<AnnounceDone>() == rounds);
+}
+
 TEST_CASE("L3 is announced again every 15 to 25 minutes until withdrawn") {
   DhtNetwork net{10};
   join_all(net, 12);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // One torrent's use of its host's DHT node, with the policy of node/drive/peer_search: the announcement is kept up, and
-// while more peers are wanted there are lookups with back-off.
+// while more peers are wanted there are lookups with back-off. (Peers that announce themselves to the node are not
+// taken up beside that: a simulated network is never so small.)
 #pragma once
 
 #include <optional>
@@ -11,7 +12,7 @@ namespace lodestone::tools::sim {
 
 class Search {
  public:
-  static constexpr Duration kFirstBackOff = std::chrono::seconds(1);
+  static constexpr Duration kFirstBackOff = std::chrono::milliseconds(500);
   static constexpr Duration kLastBackOff = std::chrono::minutes(2);
 
   Search(const wire::InfoHash& info_hash, std::uint16_t port, bool announce)

@@ -2,11 +2,13 @@
 #include "node/drive/peer_search.hpp"
 
 #include <memory>
+#include <string>
 #include <vector>
 
 #include <asio/io_context.hpp>
 #include <catch2/catch.hpp>
 
+#include "dht/krpc.hpp"
 #include "node/net/clock.hpp"
 #include "node/net/sockets.hpp"
 #include "tests/node/event_loop.hpp"
@@ -47,6 +49,26 @@ struct Net {
   void drop_events(DhtDriver& driver) {
     std::vector<dht::Event> events;
     driver.take_events(events);
+  }
+  /// Somebody at an address of its own asks for a token and announces itself, with no socket between.
+  void announce_to_mine(std::uint8_t i) {
+    const wire::Endpoint from{Address::v4(127, 0, 1, i), 7000};
+    const std::string head =
+        "d1:ad2:id20:abcdefghij01234567899:info_hash20:" + std::string{wire::as_text(kTorrent.view())};
+    dht::Output out;
+    // Straight into the node: the datagrams stay here.
+    mine[0]->use(clock_now(), [&](dht::Node& n, dht::Output&) {
+      n.receive(clock_now(), from, wire::as_bytes(head + "e1:q9:get_peers2:roi1e1:t2:aa1:y1:qe"), out);
+      dht::krpc::Decoder decoder;
+      const auto reply = decoder.decode(out.datagrams.payload(out.datagrams.entries().front()));
+      REQUIRE(reply);
+      const std::string token{wire::as_text(std::get<dht::krpc::Reply>(reply->body).token)};
+      out.clear();
+      n.receive(clock_now(), from,
+                wire::as_bytes(head + "4:porti7000e5:token" + std::to_string(token.size()) + ":" + token +
+                               "e1:q13:announce_peer2:roi1e1:t2:aa1:y1:qe"),
+                out);
+    });
   }
   void hand_over() {
     std::vector<dht::Event> events;
@@ -106,19 +128,32 @@ TEST_CASE("T9 in a tiny network a newcomer is told at once") {
   Net net(true);
   net.search.start(clock_now(), net.mine);
   REQUIRE(run_until(net.io, [&] { return net.stored == 1; }));
-  net.search.advance(clock_now(), net.mine);  // nobody is new
   CHECK(net.search.rounds() == 1);
 
   auto newcomer = net.node(Address::v4(127, 0, 0, 63), 3, [] {});
   newcomer->use(clock_now(), [&](dht::Node& n, dht::Output& out) {
     n.add_introducers(clock_now(), {&net.mine[0]->local(), 1}, out);
   });
-  REQUIRE(run_until(net.io, [&] { return net.mine[0]->node().table_size() == 2; }));
-  net.search.advance(clock_now(), net.mine);
   REQUIRE(run_until(net.io, [&] { return net.stored == 2; }));
   CHECK(newcomer->node().stored_peers(kTorrent) == 1);
-  net.search.advance(clock_now(), net.mine);
   CHECK(net.search.rounds() == 2);
+}
+
+TEST_CASE("Peers that announce themselves to our node cost one lookup at a time") {
+  Net net(false);
+  net.search.start(clock_now(), net.mine);
+  REQUIRE(run_until(net.io, [&] { return net.search.rounds() == 1; }));
+  net.router.clear();  // from now on every lookup waits for one that is gone
+  net.search.want();
+  const auto asked = [&] { return net.mine[0]->node().counters().queries_out; };
+  const auto before = asked();
+  for (std::uint8_t i = 0; i < 20; ++i) {
+    net.announce_to_mine(i);
+    net.search.advance(clock_now(), net.mine);
+  }
+  CHECK(net.mine[0]->node().stored_peers(kTorrent) == 20);
+  CHECK(asked() > before);
+  CHECK(asked() <= before + 2);
 }
 
 }  // namespace lodestone::node
