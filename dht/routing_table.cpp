@@ -138,9 +138,14 @@ const RoutingTable::Entry* RoutingTable::rival(const Contact& contact, Accept&& 
     return e.endpoint.address == contact.endpoint.address ||
            (at_home && e.endpoint.address.diversity_prefix() == prefix);
   };
+  // Asked for every stranger and over the whole table: whoever shares an address or a prefix shares its first 24 bits,
+  // whatever the family.
+  const std::uint32_t begin = wire::load_be32(prefix.bytes().data());
   for (std::size_t i = 0; i < buckets_.size(); ++i) {
-    for (const Entry& e : buckets_[i].entries)
+    for (const Entry& e : buckets_[i].entries) {
+      if ((wire::load_be32(e.endpoint.address.bytes().data()) ^ begin) >> 8 != 0) continue;
       if (e.id != contact.id && rivals(e, i == home) && accept(e)) return &e;
+    }
   }
   return nullptr;
 }
