@@ -192,7 +192,26 @@ void Node::State::heard(Instant now, const Contact& contact, Duration rtt, Outpu
 void Node::State::meet(Instant now, const Contact& contact) {
   if (contact.id == config.id || verifier.full() || !table.wants(contact)) return;
   const bool early = table.size() < static_cast<std::size_t>(config.limits.early_contacts);
-  verifier.offer(now, contact, early ? now : now + uniform(config.limits.verify_min, config.limits.verify_max, rng));
+  if (early) {
+    verifier.offer(now, contact, now);
+    return;
+  }
+  // One of our neighbours is missed by every lookup that comes this way, so it has not to wait long.
+  const Duration longest = table.is_neighbour(contact.id) ? 2 * config.limits.verify_min : config.limits.verify_max;
+  verifier.offer(now, contact, now + uniform(config.limits.verify_min, longest, rng));
+}
+
+void Node::State::told_of(Instant now, Purpose purpose, const krpc::Reply& reply) {
+  const bool young = table.size() < static_cast<std::size_t>(config.limits.early_contacts);
+  if (now >= fill_until && !(young && purpose == Purpose::probe)) return;
+  for_each_contact(config.family == Family::v4 ? reply.nodes : reply.nodes6, config.family, kMaxNamed,
+                   [&](const Contact& named) {
+                     const Instant due = std::max(now + kFillDelay, fill_next);
+                     if (due > now + kFillAhead || verifier.full() || named.id == config.id) return;
+                     if (!guard.allows(named.endpoint) || !table.wants(named)) return;
+                     if (queries.table().waits_for(named.endpoint)) return;
+                     if (verifier.offer(now, named, due)) fill_next = due + kFillSpacing;
+                   });
 }
 
 void Node::State::lost(Instant now, const Contact& contact) {

@@ -308,6 +308,14 @@ std::size_t RoutingTable::closest_of_all(const wire::Key& target, std::span<cons
   return n;
 }
 
+bool RoutingTable::is_neighbour(const wire::NodeId& id) const {
+  std::array<const Entry*, Nearest::kMax> nearest;
+  const wire::Key own{own_.bytes()};
+  const std::size_t wanted = std::min(k_, nearest.size());
+  const std::size_t n = closest(own, {nearest.data(), wanted}, true);
+  return n < wanted || !wire::closer(own, nearest[n - 1]->id, id);
+}
+
 void RoutingTable::note_lookup(wire::Instant now, const wire::Key& target) {
   buckets_[bucket_of(wire::NodeId{target.bytes()})].looked_up = stamp(now);
 }

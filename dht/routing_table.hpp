@@ -61,6 +61,9 @@ class RoutingTable {
     return std::chrono::seconds(stamp(now) - e.last_seen);
   }
 
+  /// As close to us as the k closest we have, or closer; so is everybody while there are fewer.
+  [[nodiscard]] bool is_neighbour(const wire::NodeId& id) const;
+
   // --- upkeep ---
   /// A lookup for that target has been made: its bucket is fresh.
   void note_lookup(wire::Instant now, const wire::Key& target);

@@ -86,6 +86,29 @@ TEST_CASE("T2 a node that joins a network of 300 has a table within seconds") {
   }
 }
 
+TEST_CASE("T2 whoever has joined a grown network is found within four minutes") {
+  for (const std::uint64_t seed : tests::seeds()) {
+    CAPTURE(seed);
+    World world({.seed = seed, .links = {}});
+    Crowd crowd(world, {.nodes = 1'000, .nat = {}, .adjust = nullptr});
+    crowd.join_all(20min);
+    std::vector<Crowd::Index> newcomers;
+    for (int i = 0; i < 10; ++i) newcomers.push_back(crowd.add());
+    world.run_for(4min);
+    std::vector<Crowd::LookupTicket> lookups;
+    for (const Crowd::Index index : newcomers)
+      lookups.push_back(crowd.find_node(crowd.random(), wire::Key{crowd[index].node().id().bytes()}));
+    world.run_for(20s);
+    int found = 0;
+    for (std::size_t i = 0; i < newcomers.size(); ++i) {
+      REQUIRE(lookups[i]->done);
+      const auto& closest = lookups[i]->stats.closest;
+      found += !closest.empty() && closest.front().id == crowd[newcomers[i]].node().id();
+    }
+    CHECK(found >= 9);
+  }
+}
+
 TEST_CASE("T9 a node whose introducer is away at first gets in when it comes back") {
   for (const std::uint64_t seed : tests::seeds()) {
     CAPTURE(seed);
