@@ -12,7 +12,13 @@ namespace lodestone::dht {
 namespace {
 
 constexpr std::size_t kMaxVersion = 32;
-constexpr std::size_t kMaxNamed = 32;          // contacts taken from one reply
+constexpr std::size_t kMaxNamed = 32;  // contacts taken from one reply
+// A new table asks whom it is told of: for that long, that often, planning that far ahead; and not before the lookup
+// that was told, too, has had its chance to ask.
+constexpr Duration kFillTime = std::chrono::minutes(2);
+constexpr Duration kFillSpacing = std::chrono::milliseconds(50);
+constexpr Duration kFillAhead = std::chrono::seconds(2);
+constexpr Duration kFillDelay = std::chrono::milliseconds(300);
 constexpr std::size_t kSavedIntroducers = 32;  // contacts of the last run that are asked until it works
 
 Duration uniform(Duration low, Duration high, wire::Rng& rng) {
@@ -74,6 +80,8 @@ void Node::State::on_reply(Instant now, const Endpoint& from, const krpc::Messag
     heard(now, contact, rtt, out);
   }
 
+  if (expected && query->asks_nodes && query->purpose != Purpose::caller) told_of(now, query->purpose, reply);
+
   switch (query->purpose) {
     case Purpose::traversal:
       if (Traversal* traversal = find_asking(query->owner)) {
@@ -85,15 +93,7 @@ void Node::State::on_reply(Instant now, const Endpoint& from, const krpc::Messag
         pump(now, query->owner, out);
       }
       break;
-    case Purpose::probe:
-      // A young table follows up on what it is told; an older one has better sources.
-      if (expected && table.size() < static_cast<std::size_t>(config.limits.early_contacts)) {
-        for_each_contact(config.family == Family::v4 ? reply.nodes : reply.nodes6, config.family, kMaxNamed,
-                         [&](const Contact& named) {
-                           if (guard.allows(named.endpoint)) meet(now, named);
-                         });
-      }
-      break;
+    case Purpose::probe: break;
     case Purpose::caller: {
       event::QueryDone done{query->owner, from, true, false, reply.id, rtt, {}, reply.external, {}};
       done.version = wire::as_text(message.version.first(std::min(message.version.size(), kMaxVersion)));
@@ -183,6 +183,7 @@ void Node::State::heard(Instant now, const Contact& contact, Duration rtt, Outpu
   }
   if (outcome != RoutingTable::Outcome::added) return;
   if (was_empty) {
+    if (!config.read_only) fill_until = now + kFillTime;  // who only asks (T7) needs no more than its lookups do
     if (joining == 0) bootstrap.first_contact(now);
     maintenance.wake(now);
   }

@@ -158,9 +158,11 @@ void Node::State::verify(Instant now, Output& out) {
     if (!contact) return;
     // The world may have moved on while it waited.
     if (!table.wants(*contact) || queries.table().waits_for(contact->endpoint)) continue;
-    // While there is much to learn, whoever is asked is asked for our neighbours.
+    // Until we are in, whoever is asked is asked for our neighbours; while the table is young, every other one: all of
+    // them would soon teach nothing more.
     const bool early = table.size() < static_cast<std::size_t>(config.limits.early_contacts);
-    probe(now, *contact, early ? Key{config.id.bytes()} : table.random_key_near(*contact, rng), out);
+    const bool ours = !bootstrapped || (early && rng.chance(0.5));
+    probe(now, *contact, ours ? Key{config.id.bytes()} : table.random_key_near(*contact, rng), out);
   }
 }
 

@@ -39,6 +39,9 @@ struct Node::State {
   void heard(Instant now, const Contact& contact, Duration rtt, Output& out);
   /// It was named or turned up by itself: to be verified, if the table has a use for it (T2).
   void meet(Instant now, const Contact& contact);
+  /// A reply names contacts. A table that is new asks them, too, so that it is full within a minute or two and not when
+  /// the refreshes of an hour have passed; no pinhole of theirs is open for us (T2).
+  void told_of(Instant now, Purpose purpose, const krpc::Reply& reply);
   void lost(Instant now, const Contact& contact);
   /// It answered with another id than it was known by (L6).
   void impostor(Instant now, const Contact& known, const NodeId& claimed, Purpose asked_for);
@@ -101,8 +104,10 @@ struct Node::State {
   LookupId last_id = 0;
   std::uint32_t last_query = 0;
   Run last_run = 0;
-  Run joining = 0;     // the bootstrap's lookup that is under way
-  Run refreshing = 0;  // the bucket refresh that is under way
+  Run joining = 0;                      // the bootstrap's lookup that is under way
+  Run refreshing = 0;                   // the bucket refresh that is under way
+  Instant fill_until = Instant::min();  // the table is new until then
+  Instant fill_next = Instant::min();   // and asks at a gentle rate
   bool ever_answered = false;
   bool bootstrapped = false;  // said so since the table was last empty
   bool starved = false;       // some traversal had to stop asking because the rpc table was full

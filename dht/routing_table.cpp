@@ -212,9 +212,10 @@ RoutingTable::Outcome RoutingTable::insert(const Entry& entry) {
 
 void RoutingTable::split() {
   const std::size_t depth = buckets_.size() - 1;
+  // Nobody has looked into the deeper one yet (T6): a table that has just been filled gets to know its neighbourhood
+  // at once.
   Bucket& deeper = buckets_.emplace_back();
   Bucket& b = buckets_[depth];
-  deeper.looked_up = b.looked_up;
   const auto stays = [&](const Entry& e) { return static_cast<std::size_t>(wire::common_prefix(own_, e.id)) == depth; };
   const auto middle = std::partition(b.entries.begin(), b.entries.end(), stays);
   deeper.entries.assign(middle, b.entries.end());

@@ -86,6 +86,37 @@ TEST_CASE("T2 a node that joins a network of 300 has a table within seconds") {
   }
 }
 
+TEST_CASE("T6 a node that joins a grown network has a full table within two minutes, at a gentle rate") {
+  for (const std::uint64_t seed : tests::seeds()) {
+    CAPTURE(seed);
+    World world({.seed = seed, .links = {}});
+    Crowd crowd(world, {.nodes = 1'000, .nat = {}, .adjust = nullptr});
+    crowd.join_all(20min);
+    const Crowd::Index late = crowd.add();
+    const dht::Node& node = crowd[late].node();
+    const Instant joined = world.now();
+    while (world.now() < joined + 2min) {
+      const std::uint64_t before = node.counters().queries_out;
+      world.run_for(10s);
+      CHECK(node.counters().queries_out - before <= 10 * 50);
+    }
+    INFO(node.table_size() << " contacts by " << node.counters().queries_out << " queries");
+    CHECK(node.table_size() >= 150);
+    CHECK(node.counters().queries_out <= 1'200);
+    // And it knows its neighbours.
+    const wire::Key own{node.id().bytes()};
+    const std::vector<wire::NodeId> true_closest = crowd.closest(own, 8, late);
+    const std::vector<dht::NodeView> known = node.closest(own, 12);
+    CHECK(std::count_if(true_closest.begin(), true_closest.end(), [&](const wire::NodeId& id) {
+            return std::any_of(known.begin(), known.end(), [&](const dht::NodeView& n) { return n.id == id; });
+          }) >= 7);
+    // Then there is peace.
+    const std::uint64_t before = node.counters().queries_out;
+    world.run_for(5min);
+    CHECK(node.counters().queries_out - before <= 150);
+  }
+}
+
 TEST_CASE("T2 whoever has joined a grown network is found within four minutes") {
   for (const std::uint64_t seed : tests::seeds()) {
     CAPTURE(seed);
