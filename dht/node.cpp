@@ -191,15 +191,16 @@ void Node::State::heard(Instant now, const Contact& contact, Duration rtt, Outpu
 }
 
 void Node::State::meet(Instant now, const Contact& contact) {
-  if (contact.id == config.id || verifier.full() || !table.wants(contact)) return;
+  if (contact.id == config.id) return;
   const bool early = table.size() < static_cast<std::size_t>(config.limits.early_contacts);
   if (early) {
-    verifier.offer(now, contact, now);
+    if (verifier.takes(now) && table.wants(contact)) verifier.offer(now, contact, now);
     return;
   }
   // One of our neighbours is missed by every lookup that comes this way, so it has not to wait long.
   const Duration longest = table.is_neighbour(contact.id) ? 2 * config.limits.verify_min : config.limits.verify_max;
-  verifier.offer(now, contact, now + uniform(config.limits.verify_min, longest, rng));
+  const Instant due = now + uniform(config.limits.verify_min, longest, rng);
+  if (verifier.takes(due) && table.wants(contact)) verifier.offer(now, contact, due);
 }
 
 void Node::State::told_of(Instant now, Purpose purpose, const krpc::Reply& reply) {
@@ -208,7 +209,7 @@ void Node::State::told_of(Instant now, Purpose purpose, const krpc::Reply& reply
   for_each_contact(config.family == Family::v4 ? reply.nodes : reply.nodes6, config.family, kMaxNamed,
                    [&](const Contact& named) {
                      const Instant due = std::max(now + kFillDelay, fill_next);
-                     if (due > now + kFillAhead || verifier.full() || named.id == config.id) return;
+                     if (due > now + kFillAhead || !verifier.takes(due) || named.id == config.id) return;
                      if (!guard.allows(named.endpoint) || !table.wants(named)) return;
                      if (queries.table().waits_for(named.endpoint)) return;
                      if (verifier.offer(now, named, due)) fill_next = due + kFillSpacing;

@@ -310,6 +310,8 @@ std::size_t RoutingTable::closest_of_all(const wire::Key& target, std::span<cons
 }
 
 bool RoutingTable::is_neighbour(const wire::NodeId& id) const {
+  // Most are far away, and this is asked for every stranger. The own bucket and the one before it hold k nearly always.
+  if (static_cast<std::size_t>(wire::common_prefix(own_, id)) + 2 < buckets_.size()) return false;
   std::array<const Entry*, Nearest::kMax> nearest;
   const wire::Key own{own_.bytes()};
   const std::size_t wanted = std::min(k_, nearest.size());

@@ -20,7 +20,14 @@ bool Verifier::known(wire::Instant now, const wire::Endpoint& endpoint) const {
 }
 
 bool Verifier::offer(wire::Instant now, const Contact& contact, wire::Instant due) {
-  if (full() || known(now, contact.endpoint)) return false;
+  if (!takes(due) || known(now, contact.endpoint)) return false;
+  if (queue_.size() >= kMaxUnsolicited) {
+    const auto later = [](const Item& a, const Item& b) { return a.due < b.due; };
+    *std::max_element(queue_.begin(), queue_.end(), later) = {due, contact};
+    latest_ = std::max_element(queue_.begin(), queue_.end(), later)->due;
+    std::make_heap(queue_.begin(), queue_.end(), std::greater<>{});
+    return true;
+  }
   push(contact, due);
   return true;
 }
@@ -32,6 +39,7 @@ bool Verifier::offer_saved(wire::Instant now, const Contact& contact, wire::Inst
 }
 
 void Verifier::push(const Contact& contact, wire::Instant due) {
+  latest_ = queue_.empty() ? due : std::max(latest_, due);
   queue_.push_back({due, contact});
   std::push_heap(queue_.begin(), queue_.end(), std::greater<>{});
 }

@@ -16,8 +16,9 @@ class Verifier {
  public:
   explicit Verifier(int rate_per_second);
 
-  /// Room for one more contact that nobody asked for.
-  [[nodiscard]] bool full() const { return queue_.size() >= kMaxUnsolicited; }
+  /// Whether a contact that is due then has a chance: when the queue is full, who would wait longest gives way. First
+  /// come first served would let a burst of strangers shut everybody else out for a quarter of an hour.
+  [[nodiscard]] bool takes(wire::Instant due) const { return queue_.size() < kMaxUnsolicited || due < latest_; }
   /// To be asked at `due`. False when it is queued already, was asked in vain of late, or there is no room.
   bool offer(wire::Instant now, const Contact& contact, wire::Instant due);
   /// From an earlier run; these may fill the queue further.
@@ -47,7 +48,8 @@ class Verifier {
 
   wire::Duration spacing_;
   wire::Instant not_before_ = wire::Instant::min();
-  std::vector<Item> queue_;  // a heap, earliest first
+  std::vector<Item> queue_;                      // a heap, earliest first
+  wire::Instant latest_ = wire::Instant::min();  // nobody in the queue is due later
   std::vector<Failure> failed_;
   std::size_t next_failed_ = 0;
 };

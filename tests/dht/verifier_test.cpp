@@ -42,8 +42,13 @@ TEST_CASE("T2 the queue is bounded, and nobody is in it twice") {
   CHECK(v.offer(kStart, contact(1), kStart + 5min));
   CHECK_FALSE(v.offer(kStart, contact(1), kStart));
   for (std::uint32_t i = 2; i < 10'000; ++i) v.offer(kStart, contact(i), kStart + 5min);
-  CHECK(v.full());
+  CHECK_FALSE(v.takes(kStart + 5min));
   CHECK(v.size() == 256);
+  // Who would wait longest gives way to who is due sooner.
+  CHECK(v.takes(kStart + 2min));
+  CHECK(v.offer(kStart, contact(10'001), kStart + 2min));
+  CHECK(v.size() == 256);
+  CHECK(v.next_deadline() == kStart + 2min);
   CHECK(v.offer_saved(kStart, contact(20'000), kStart));
   CHECK(v.take_due(kStart)->id == contact(20'000).id);
 }
