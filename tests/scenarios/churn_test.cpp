@@ -70,7 +70,7 @@ TEST_CASE("a node that was cut off for ten minutes finds back into the network")
     world.set_up(crowd[me].host(), false);
     world.run_for(10min);
     world.set_up(crowd[me].host(), true);
-    // If its table has run empty meanwhile, it waits at most 5 min (and jitter) until it asks its introducers again.
+    // If its table has run empty meanwhile, it waits at most 2 min (and jitter) until it asks its introducers again.
     world.run_for(7min);
     CHECK(crowd[me].node().table_size() >= 16);
     const wire::Key target = world.rng().id<wire::Key>();
