@@ -40,9 +40,9 @@ void Session::Impl::on_dialled(Dialer::Result&& result) {
   wire::PeerConnectionConfig c = connection_config();
   c.our_extensions = torrent->extensions();
   wire::PeerConnection connection = wire::PeerConnection::outgoing(now, std::move(c), result.torrent);
-  if (const magnet::Info* info = torrent->info()) {
+  if (const wire::Geometry* geometry = torrent->geometry()) {
     wire::PeerEvents none;
-    (void)connection.set_geometry(info->manifest->layout.geometry(), none);
+    (void)connection.set_geometry(*geometry, none);
   }
   const LinkKey key = links.add(now, *std::move(result.socket), std::move(connection), result.to, result.torrent);
   if (links.find(key) == nullptr) torrent->on_dial_failed(now, result.to, magnet::DialError::local);
@@ -88,8 +88,7 @@ void Session::Impl::answer_handshake(LinkKey key, Link& link, const wire::InfoHa
   link.torrent = wanted;
   --strangers;
   wire::PeerConnection& connection = link.tcp.connection();
-  if (const magnet::Info* info = torrent->info())
-    (void)connection.set_geometry(info->manifest->layout.geometry(), events);
+  if (const wire::Geometry* geometry = torrent->geometry()) (void)connection.set_geometry(*geometry, events);
   const auto ok = connection.adopt(now, wanted, torrent->extensions(), events);
   if (ok) return;
   if (ok.error() == wire::PeerError::connected_to_self) drop_other_end(link.tcp.remote());

@@ -224,6 +224,11 @@ void Torrent::stop(wire::Instant now, Actions& out) {
 
 const Info* Torrent::info() const { return state_->info.get(); }
 
+const wire::Geometry* Torrent::geometry() const {
+  const Info* info = state_->info.get();
+  return info != nullptr && info->manifest != nullptr ? &info->manifest->layout.geometry() : nullptr;
+}
+
 const wire::Bitfield& Torrent::have() const {
   return state_->download ? state_->download->picker().have() : state_->no_pieces;
 }

@@ -116,6 +116,8 @@ class Torrent {
   [[nodiscard]] TorrentStatus status(wire::Instant now) const;
   [[nodiscard]] std::vector<PeerInfo> peers(wire::Instant now) const;
   [[nodiscard]] const Info* info() const;  // null until known
+  /// What connections are told. Null until known, and for an info dict without v1 pieces, which cannot be downloaded.
+  [[nodiscard]] const wire::Geometry* geometry() const;
   [[nodiscard]] const wire::Bitfield& have() const;
   [[nodiscard]] wire::ByteVector save_metadata() const;
   void check_invariants() const;

@@ -373,9 +373,10 @@ void TorrentDriver::tell_metadata(std::shared_ptr<const magnet::Info> info, wire
 void TorrentDriver::save_metadata(TorrentContext& context) {
   metadata_saved_at_ = context.now;
   if (context.state == nullptr || info_ != nullptr) return;
+  const std::uint64_t held = torrent_.status(context.now).metadata_done;
+  if (std::exchange(metadata_saved_, held) == held) return;
   wire::ByteVector unfinished = torrent_.save_metadata();
-  if (unfinished.empty() || unfinished == metadata_saved_) return;
-  metadata_saved_ = unfinished;
+  if (unfinished.empty()) return;
   context.saver.run(
       [path = file(context, "metadata"), content = std::move(unfinished)] { (void)replace_file(path, content); });
 }

@@ -93,6 +93,7 @@ class TorrentDriver {
   [[nodiscard]] const TorrentTimes& times() const { return times_; }
   [[nodiscard]] std::size_t dht_asked() const { return search_ ? search_->asked() : 0; }
   [[nodiscard]] const magnet::Info* info() const { return torrent_.info(); }
+  [[nodiscard]] const wire::Geometry* geometry() const { return torrent_.geometry(); }
   [[nodiscard]] bool wants_link(const wire::Endpoint& remote) const {
     return !stopping_ && torrent_.wants_link(remote);
   }
@@ -128,7 +129,7 @@ class TorrentDriver {
   magnet::StallReason stall_ = magnet::StallReason::none;
   wire::Instant quiet_since_;
   wire::Instant metadata_saved_at_;
-  wire::ByteVector metadata_saved_;
+  std::uint64_t metadata_saved_ = 0;  // bytes; the same number again is (nearly always) the same bytes
   bool pending_ = false;
   bool metadata_told_ = false;
   bool stopping_ = false;

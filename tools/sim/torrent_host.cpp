@@ -159,9 +159,9 @@ void TorrentHost::on_dialled(const Endpoint& to, DialOutcome outcome, StreamKey 
   wire::PeerConnectionConfig config = connection_config();
   config.our_extensions = torrent_.extensions();
   wire::PeerConnection connection = wire::PeerConnection::outgoing(world_.now(), std::move(config), spec_.info_hash);
-  if (const magnet::Info* info = torrent_.info()) {
+  if (const wire::Geometry* geometry = torrent_.geometry()) {
     wire::PeerEvents none;
-    (void)connection.set_geometry(info->manifest->layout.geometry(), none);
+    (void)connection.set_geometry(*geometry, none);
   }
   (void)add_link(stream, std::move(connection), to, true);
   settle();
@@ -263,8 +263,7 @@ void TorrentHost::answer_handshake(LinkKey key, const wire::InfoHash& wanted, wi
   }
   link.torrent = wanted;
   wire::PeerConnection& connection = link.io.connection();
-  if (const magnet::Info* info = torrent_.info())
-    (void)connection.set_geometry(info->manifest->layout.geometry(), events);
+  if (const wire::Geometry* geometry = torrent_.geometry()) (void)connection.set_geometry(*geometry, events);
   if (const auto ok = connection.adopt(world_.now(), wanted, torrent_.extensions(), events); !ok)
     drop(key, magnet::CloseReason::protocol_error, ok.error());
 }

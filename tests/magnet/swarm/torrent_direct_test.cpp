@@ -137,5 +137,24 @@ TEST_CASE("W8 blocks that were not asked for are no merit") {
   CHECK(stage.torrent.status(stage.now).wasted == 5 * wire::kBlockSize);
 }
 
+TEST_CASE("an info dict without v1 pieces fails the download and has no geometry to tell") {
+  const std::string raw =
+      "d9:file treed1:ad0:d6:lengthi1e11:pieces root32:rrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrreee12:meta versioni2e"
+      "4:name1:a12:piece lengthi16384ee";
+  auto parsed = parse_info(wire::as_bytes(raw));
+  REQUIRE(parsed);
+  TorrentConfig config;
+  config.info_hash = wire::InfoHash{wire::sha1(wire::as_bytes(raw))};
+  const wire::Instant now{1h};
+  Torrent torrent(now, config, wire::Rng::from_number(1));
+  Actions out;
+  const auto bytes = wire::as_bytes(raw);
+  torrent.start(now, std::make_shared<const Info>(*std::move(parsed)), {bytes.begin(), bytes.end()}, {}, {}, false,
+                out);
+  REQUIRE(torrent.info() != nullptr);
+  CHECK(torrent.geometry() == nullptr);
+  CHECK(std::any_of(out.begin(), out.end(), [](const Action& a) { return std::holds_alternative<action::Failed>(a); }));
+}
+
 }  // namespace
 }  // namespace lodestone::magnet
