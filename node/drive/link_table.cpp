@@ -12,6 +12,11 @@ namespace {
 /// Blocks that must be free before a parked link is woken, each: one readv of a fast peer takes about this many.
 constexpr std::size_t kBlocksPerReader = 8;
 
+/// A call that brought so many bytes was one of a fast stream; that long its next ones may gather in the socket. Short
+/// against the 10 ms and more that the requests under way will last.
+constexpr std::uint64_t kStreaming = 64u << 10;
+constexpr wire::Duration kRest = std::chrono::microseconds(300);
+
 magnet::CloseReason reason_of(wire::PeerError error) {
   switch (error) {
     case wire::PeerError::handshake_timeout:
@@ -24,9 +29,12 @@ magnet::CloseReason reason_of(wire::PeerError error) {
 }  // namespace
 
 LinkTable::LinkTable(asio::io_context& io, wire::BlockPool& pool, LinkObserver& observer)
-    : io_(io), pool_(pool), observer_(observer), sweep_timer_(io, [this] { sweep(); }), resume_timer_(io, [this] {
-        resume();
-      }) {}
+    : io_(io),
+      pool_(pool),
+      observer_(observer),
+      sweep_timer_(io, [this] { sweep(); }),
+      resume_timer_(io, [this] { resume(); }),
+      rest_timer_(io, [this] { read_rested(); }) {}
 
 LinkKey LinkTable::add(wire::Instant now, UniqueFd socket, wire::PeerConnection connection,
                        const wire::Endpoint& remote, const std::optional<wire::InfoHash>& torrent) {
@@ -93,6 +101,14 @@ void LinkTable::resume() {
   observer_.on_links_served();
 }
 
+void LinkTable::read_rested() {
+  rested_.swap(resting_);
+  for (const LinkKey key : rested_)
+    if (Link* link = links_.find(key)) read(clock_now(), key, *link);
+  rested_.clear();
+  observer_.on_links_served();
+}
+
 void LinkTable::on_ready(LinkKey key, WatchedFd::Ready ready) {
   Link* link = links_.find(key);
   if (link == nullptr) return;
@@ -107,6 +123,7 @@ void LinkTable::on_ready(LinkKey key, WatchedFd::Ready ready) {
 
 void LinkTable::read(wire::Instant now, LinkKey key, Link& first) {
   events_.clear();
+  const std::uint64_t before = first.tcp.connection().bytes_in();
   const TcpLink::Outcome outcome = first.tcp.read(now, pool_, events_);
   if (!events_.empty()) observer_.on_link_events(now, key, first, events_);
   events_.clear();
@@ -116,6 +133,12 @@ void LinkTable::read(wire::Instant now, LinkKey key, Link& first) {
   if (link->tcp.connection().wants_write()) touch(key);
   switch (outcome) {
     case TcpLink::Outcome::drained:
+      if (link->tcp.connection().bytes_in() - before >= kStreaming) {
+        resting_.push_back(key);
+        rest_timer_.arm(now + kRest);
+        break;
+      }
+      [[fallthrough]];
     case TcpLink::Outcome::budget:
     case TcpLink::Outcome::finished: link->tcp.socket().want_read(); break;
     case TcpLink::Outcome::starved:

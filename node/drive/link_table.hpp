@@ -4,7 +4,8 @@
 //
 // Writing is lazy: touch() notes that a link has something to send, flush() - once at the end of a wake-up - writes it,
 // so that all messages of one wake-up leave in one system call. A link that gets no block to read into is parked until
-// unpark() finds free ones: the socket fills, the window closes, the peer slows down.
+// unpark() finds free ones: the socket fills, the window closes, the peer slows down. A link that has just brought a
+// lot rests for a moment before it is read again: woken for every segment, a fast reader makes its sender slow, too.
 #pragma once
 
 #include <cstdint>
@@ -78,6 +79,7 @@ class LinkTable {
  private:
   void on_ready(LinkKey key, WatchedFd::Ready ready);
   void resume();
+  void read_rested();
   void read(wire::Instant now, LinkKey key, Link& link);
   void write(wire::Instant now, LinkKey key, Link& link);
   void sweep();
@@ -86,9 +88,9 @@ class LinkTable {
   wire::BlockPool& pool_;
   LinkObserver& observer_;
   wire::Slab<Link, magnet::LinkTag> links_;
-  std::vector<LinkKey> dirty_, flushing_, parked_, resuming_;
+  std::vector<LinkKey> dirty_, flushing_, parked_, resuming_, resting_, rested_;
   wire::PeerEvents events_;  // reused
-  Timer sweep_timer_, resume_timer_;
+  Timer sweep_timer_, resume_timer_, rest_timer_;
 };
 
 }  // namespace lodestone::node

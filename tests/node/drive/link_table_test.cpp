@@ -186,6 +186,22 @@ TEST_CASE("D5 a link without blocks stops reading and goes on when they come hom
   CHECK(p.b.gone.empty());
 }
 
+TEST_CASE("A link that rests after a burst hears what comes later, the end included") {
+  Pair p;
+  p.shake_hands();
+  const LinkKey at_b = p.b.only_link();
+  for (std::uint32_t round = 0; round < 3; ++round) {
+    for (std::uint32_t n = 0; n < 16; ++n) p.send_block(round * 16 + n);
+    p.a.table.flush(clock_now());
+    REQUIRE(run_until(p.io, [&] { return p.b.count<wire::peer_event::BlockData>(at_b) == (round + 1) * 16; }));
+  }
+  p.send_block(48);
+  p.a.table.flush(clock_now());
+  p.a.table.close(p.a_link);
+  REQUIRE(run_until(p.io, [&] { return !p.b.gone.empty(); }));
+  CHECK(p.b.count<wire::peer_event::BlockData>(at_b) == 49);
+}
+
 TEST_CASE("W5 a peer that never shakes hands is dropped in time") {
   asio::io_context io;
   wire::BlockPool pool(1u << 20);
