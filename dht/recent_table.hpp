@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+// A bounded hash table of what was seen most recently: a new key pushes out the one untouched for longest. Grows from
+// nothing; when it has grown, touching allocates nothing. The hash is keyed, because strangers choose the keys.
+// Invariant (check_invariants): size() <= max; every entry is in exactly one chain and once in the order of use.
+#pragma once
+
+#include <cassert>
+#include <cstdint>
+#include <vector>
+
+#include "wire/base/bytes.hpp"
+#include "wire/base/hash.hpp"
+
+namespace lodestone::dht {
+
+template <class Value>
+class RecentTable {
+ public:
+  using Slot = std::uint32_t;
+  static constexpr Slot kNone = 0xffff'ffff;
+
+  /// max >= 1.
+  RecentTable(std::size_t max, const wire::SipKey& secret) : secret_(secret), max_(max) { assert(max >= 1); }
+
+  [[nodiscard]] std::size_t size() const { return entries_.size(); }
+  /// How many were pushed out.
+  [[nodiscard]] std::uint64_t displaced() const { return displaced_; }
+
+  /// The slot of that key, which is the most recent one now; made with Value{} if it was not there.
+  [[nodiscard]] Slot touch(std::uint64_t key) {
+    if (heads_.empty()) heads_.assign(kFirstHeads, kNone);
+    std::uint32_t home = home_of(key);
+    for (Slot s = heads_[home]; s != kNone; s = entries_[s].chain) {
+      if (entries_[s].key != key) continue;
+      use(s);
+      return s;
+    }
+    Slot s;
+    if (entries_.size() < max_) {
+      if (entries_.size() == heads_.size()) {
+        grow();
+        home = home_of(key);
+      }
+      s = static_cast<Slot>(entries_.size());
+      entries_.emplace_back();
+    } else {
+      s = oldest_;
+      ++displaced_;
+      unchain(s);
+      unlink(s);
+    }
+    entries_[s].key = key;
+    entries_[s].value = Value{};
+    entries_[s].chain = heads_[home];
+    heads_[home] = s;
+    link(s);
+    return s;
+  }
+  /// The same for a key of which it is known where it was last: no hashing if it still is.
+  [[nodiscard]] Slot touch(std::uint64_t key, Slot last) {
+    if (last >= entries_.size() || entries_[last].key != key) return touch(key);
+    use(last);
+    return last;
+  }
+  [[nodiscard]] Value& operator[](Slot s) { return entries_[s].value; }
+  [[nodiscard]] const Value& operator[](Slot s) const { return entries_[s].value; }
+
+  void check_invariants() const {
+    assert(entries_.size() <= max_);
+    [[maybe_unused]] std::size_t chained = 0;
+    [[maybe_unused]] std::size_t linked = 0;
+    for (std::size_t h = 0; h < heads_.size(); ++h) {
+      for (Slot s = heads_[h]; s != kNone; s = entries_[s].chain, ++chained) assert(home_of(entries_[s].key) == h);
+    }
+    for (Slot s = newest_; s != kNone; s = entries_[s].older, ++linked) {
+      assert((entries_[s].older == kNone) == (s == oldest_));
+    }
+    assert(chained == entries_.size() && linked == entries_.size());
+  }
+
+ private:
+  static constexpr std::size_t kFirstHeads = 16;  // a power of two, and doubled ever after
+
+  struct Entry {
+    std::uint64_t key = 0;
+    Value value{};
+    Slot chain = kNone;
+    Slot newer = kNone;
+    Slot older = kNone;
+  };
+
+  [[nodiscard]] std::uint32_t home_of(std::uint64_t key) const {
+    std::uint8_t raw[8];
+    wire::store_be64(raw, key);
+    return static_cast<std::uint32_t>(wire::siphash(secret_, raw) & (heads_.size() - 1));
+  }
+  void grow() {
+    heads_.assign(2 * heads_.size(), kNone);
+    for (Slot s = 0; s < entries_.size(); ++s) {
+      Slot& head = heads_[home_of(entries_[s].key)];
+      entries_[s].chain = head;
+      head = s;
+    }
+  }
+  void unchain(Slot s) {
+    Slot* at = &heads_[home_of(entries_[s].key)];
+    while (*at != s) at = &entries_[*at].chain;
+    *at = entries_[s].chain;
+  }
+  void link(Slot s) {
+    entries_[s].newer = kNone;
+    entries_[s].older = newest_;
+    (newest_ == kNone ? oldest_ : entries_[newest_].newer) = s;
+    newest_ = s;
+  }
+  void unlink(Slot s) {
+    const Entry& e = entries_[s];
+    (e.newer == kNone ? newest_ : entries_[e.newer].older) = e.older;
+    (e.older == kNone ? oldest_ : entries_[e.older].newer) = e.newer;
+  }
+  void use(Slot s) {
+    if (s == newest_) return;
+    unlink(s);
+    link(s);
+  }
+
+  wire::SipKey secret_;
+  std::size_t max_;
+  std::uint64_t displaced_ = 0;
+  std::vector<Entry> entries_;
+  std::vector<Slot> heads_;
+  Slot newest_ = kNone;
+  Slot oldest_ = kNone;
+};
+
+}  // namespace lodestone::dht
