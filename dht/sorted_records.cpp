@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "dht/sorted_records.hpp"
+
+#include <algorithm>
+#include <cassert>
+
+namespace lodestone::dht {
+namespace {
+
+constexpr std::size_t kAllocation = 8;  // what malloc keeps for itself
+
+std::size_t round_up(std::size_t n, std::size_t step) { return (n + step - 1) / step * step; }
+
+}  // namespace
+
+std::size_t SortedRecords::bytes() const {
+  std::size_t sum = pages_.capacity() * sizeof(Page);
+  for (const Page& page : pages_) sum += round_up(page.capacity * size_of_record_ + kAllocation, 16);
+  return sum;
+}
+
+std::size_t SortedRecords::page_of(const wire::Key& key) const {
+  const std::uint64_t prefix = wire::load_be64(key.bytes().data());
+  // The last page that does not begin behind the key.
+  const auto after = std::upper_bound(pages_.begin(), pages_.end(), key, [&](const wire::Key& k, const Page& page) {
+    if (prefix != page.first) return prefix < page.first;
+    return std::memcmp(k.bytes().data(), record(page, 0), kKeySize) < 0;
+  });
+  return after == pages_.begin() ? 0 : static_cast<std::size_t>(after - pages_.begin()) - 1;
+}
+
+std::size_t SortedRecords::index_in(const Page& page, const wire::Key& key) const {
+  std::size_t low = 0;
+  for (std::size_t n = page.count; n > 0;) {
+    const std::size_t half = n / 2;
+    if (std::memcmp(record(page, low + half), key.bytes().data(), kKeySize) < 0) {
+      low += half + 1;
+      n -= half + 1;
+    } else {
+      n = half;
+    }
+  }
+  return low;
+}
+
+SortedRecords::Position SortedRecords::lower_bound(const wire::Key& key) const {
+  if (pages_.empty()) return {0, 0};
+  const std::size_t page = page_of(key);
+  const std::size_t index = index_in(pages_[page], key);
+  if (index == pages_[page].count) return {page + 1, 0};
+  return {page, index};
+}
+
+std::uint8_t* SortedRecords::at_least(const wire::Key& key) {
+  const Position p = lower_bound(key);
+  return p.page == pages_.size() ? nullptr : record(pages_[p.page], p.index);
+}
+
+std::uint8_t* SortedRecords::find(const wire::Key& key) {
+  std::uint8_t* const at = at_least(key);
+  return at != nullptr && std::memcmp(at, key.bytes().data(), kKeySize) == 0 ? at : nullptr;
+}
+
+const std::uint8_t* SortedRecords::last() const {
+  assert(size_ != 0);
+  return record(pages_.back(), pages_.back().count - 1u);
+}
+
+std::uint8_t* SortedRecords::insert(const wire::Key& key) {
+  if (pages_.empty()) {
+    // A node has thousands of these in a simulation: the directory, too, grows by little.
+    pages_.reserve(1);
+    pages_.emplace_back();
+  }
+  std::size_t p = page_of(key);
+  if (pages_[p].count == kPage) {
+    split(p);
+    p = page_of(key);
+  }
+  Page& page = pages_[p];
+  if (page.count == page.capacity) resize(page, page.capacity + kGrow);
+  const std::size_t i = index_in(page, key);
+  std::uint8_t* const at = record(page, i);
+  assert(i == page.count || std::memcmp(at, key.bytes().data(), kKeySize) != 0);
+  std::memmove(at + size_of_record_, at, (page.count - i) * size_of_record_);
+  std::memcpy(at, key.bytes().data(), kKeySize);
+  std::memset(at + kKeySize, 0, size_of_record_ - kKeySize);
+  ++page.count;
+  ++size_;
+  if (i == 0) page.first = wire::load_be64(at);
+  return at;
+}
+
+void SortedRecords::erase(const wire::Key& key) {
+  const Position p = lower_bound(key);
+  assert(p.page < pages_.size());
+  Page& page = pages_[p.page];
+  std::uint8_t* const at = record(page, p.index);
+  assert(std::memcmp(at, key.bytes().data(), kKeySize) == 0);
+  std::memmove(at, at + size_of_record_, (page.count - p.index - 1) * size_of_record_);
+  --page.count;
+  --size_;
+  if (page.count == 0) {
+    pages_.erase(pages_.begin() + static_cast<std::ptrdiff_t>(p.page));
+    return;
+  }
+  if (p.index == 0) page.first = wire::load_be64(record(page, 0));
+  if (page.count + 2 * kGrow <= page.capacity) resize(page, page.capacity - kGrow);
+  if (page.count <= kPage / 4) join(p.page);
+}
+
+void SortedRecords::resize(Page& page, std::size_t capacity) {
+  auto data = std::make_unique_for_overwrite<std::uint8_t[]>(capacity * size_of_record_);
+  if (page.count != 0) std::memcpy(data.get(), page.data.get(), page.count * size_of_record_);
+  page.data = std::move(data);
+  page.capacity = static_cast<std::uint16_t>(capacity);
+}
+
+void SortedRecords::split(std::size_t p) {
+  constexpr std::size_t kHalf = kPage / 2;
+  if (pages_.size() == pages_.capacity()) pages_.reserve(pages_.size() + 1 + pages_.size() / 8);
+  Page upper;
+  upper.count = static_cast<std::uint16_t>(pages_[p].count - kHalf);
+  upper.capacity = static_cast<std::uint16_t>(round_up(upper.count + 1u, kGrow));
+  upper.data = std::make_unique_for_overwrite<std::uint8_t[]>(upper.capacity * size_of_record_);
+  std::memcpy(upper.data.get(), record(pages_[p], kHalf), upper.count * size_of_record_);
+  upper.first = wire::load_be64(upper.data.get());
+  pages_[p].count = kHalf;
+  resize(pages_[p], kHalf + kGrow);
+  pages_.insert(pages_.begin() + static_cast<std::ptrdiff_t>(p) + 1, std::move(upper));
+}
+
+void SortedRecords::join(std::size_t p) {
+  if (p + 1 == pages_.size()) return;
+  Page& lower = pages_[p];
+  const Page& upper = pages_[p + 1];
+  const std::size_t together = std::size_t{lower.count} + upper.count;
+  if (together > kPage / 2) return;
+  if (together > lower.capacity) resize(lower, round_up(together, kGrow));
+  std::memcpy(record(lower, lower.count), upper.data.get(), upper.count * size_of_record_);
+  lower.count = static_cast<std::uint16_t>(together);
+  pages_.erase(pages_.begin() + static_cast<std::ptrdiff_t>(p) + 1);
+}
+
+void SortedRecords::tidy() {
+  std::erase_if(pages_, [](const Page& page) { return page.count == 0; });
+  for (std::size_t p = 0; p < pages_.size(); ++p) {
+    Page& page = pages_[p];
+    if (page.count + 2 * kGrow <= page.capacity) resize(page, round_up(page.count + 1u, kGrow));
+  }
+  for (std::size_t p = pages_.size(); p-- > 0;) join(p);
+  if (pages_.size() * 2 < pages_.capacity()) pages_.shrink_to_fit();
+}
+
+void SortedRecords::check_invariants() const {
+  [[maybe_unused]] const std::uint8_t* previous = nullptr;
+  std::size_t n = 0;
+  for (const Page& page : pages_) {
+    assert(page.count != 0 && page.count <= page.capacity && page.capacity <= kPage);
+    assert(page.first == wire::load_be64(page.data.get()));
+    for (std::size_t i = 0; i < page.count; ++i, ++n) {
+      assert(previous == nullptr || std::memcmp(previous, record(page, i), kKeySize) < 0);
+      previous = record(page, i);
+    }
+  }
+  assert(n == size_);
+  (void)n;
+}
+
+}  // namespace lodestone::dht
