@@ -347,7 +347,7 @@ TEST_CASE("create takes its options into the torrent") {
   CHECK(run_cli({"create", path, "-o", dir.file("t")}, "", dated("soon")).code == 2);
 }
 
-TEST_CASE("D1 create follows no symlink out of the tree and skips what is no file") {
+TEST_CASE("D1 create follows no symlink and skips what is no file") {
   TemporaryDirectory dir;
   dir.write("outside", "secret");
   dir.write("tree/in", "inside");
@@ -365,8 +365,8 @@ TEST_CASE("D1 create follows no symlink out of the tree and skips what is no fil
     for (const Json& file : document["files"]) all += file["path"].get<std::string>() + " ";
     return all;
   };
-  CHECK(paths(ran) == "tree/good tree/in ");
-  for (const char* name : {"bad", "absolute", "dangling", "loop", "pipe"})
+  CHECK(paths(ran) == "tree/in ");
+  for (const char* name : {"good", "bad", "absolute", "dangling", "loop", "pipe"})
     CHECK(ran.err.find(std::string("/") + name + ": ") != std::string::npos);
   // A second run does not take the first one's output for content.
   const Ran again = run_cli({"--json", "create", dir.file("tree"), "-o", dir.file("tree/t.torrent"), "--no-date"});

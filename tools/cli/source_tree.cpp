@@ -53,8 +53,6 @@ class Scanner {
 
   std::optional<Failure> run(SourceTree& tree) {
     std::error_code code;
-    canonical_root_ = fs::canonical(root_, code);
-    if (code) return unreadable(root_, code);
     fs::recursive_directory_iterator at(root_, code);
     for (const fs::recursive_directory_iterator end; !code && at != end; at.increment(code))
       if (auto failure = visit(*at, tree)) return failure;
@@ -68,11 +66,11 @@ class Scanner {
     const fs::file_status status = entry.symlink_status(code);
     if (code) return unreadable(entry.path(), code);
     if (status.type() == fs::file_type::directory) return std::nullopt;
-    if (status.type() == fs::file_type::symlink && !leads_to_a_file_inside(entry.path())) {
-      context_.out.warn(entry.path().string() + ": a symlink to no file of this tree is left out");
+    if (status.type() == fs::file_type::symlink) {
+      context_.out.warn(entry.path().string() + ": a symlink, is left out");
       return std::nullopt;
     }
-    if (status.type() != fs::file_type::symlink && status.type() != fs::file_type::regular) {
+    if (status.type() != fs::file_type::regular) {
       context_.out.warn(entry.path().string() + ": neither file nor directory, is left out");
       return std::nullopt;
     }
@@ -91,18 +89,9 @@ class Scanner {
     return std::nullopt;
   }
 
-  [[nodiscard]] bool leads_to_a_file_inside(const fs::path& link) const {
-    std::error_code code;
-    const fs::path target = fs::canonical(link, code);
-    if (code || !fs::is_regular_file(target, code)) return false;
-    const fs::path relative = target.lexically_relative(canonical_root_);
-    return !relative.empty() && *relative.begin() != "..";
-  }
-
   Context& context_;
   fs::path root_;
   fs::path except_;
-  fs::path canonical_root_;
 };
 
 // --- hashing ---

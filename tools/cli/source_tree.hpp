@@ -31,9 +31,9 @@ struct SourceTree {
   [[nodiscard]] std::uint64_t total() const;
 };
 
-/// Symlinks are followed to regular files inside the tree only; other symlinks and special files are left out with a
-/// warning. `except` (may be empty) is left out too: the output of an earlier run. Failures: usage when there is
-/// nothing of that name, storage when it cannot be read, error when no file is in it.
+/// Symlinks and special files are left out with a warning: storage follows none when it serves (D1), and a torrent with
+/// a name that cannot be served is of no use. `except` (may be empty) is left out too: the output of an earlier run.
+/// Failures: usage when there is nothing of that name, storage when it cannot be read, error when no file is in it.
 [[nodiscard]] std::expected<SourceTree, Failure> scan_tree(const std::string& path, Context& context,
                                                            const std::filesystem::path& except = {});
 
