@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dht/item.hpp"
 
-#include <algorithm>
 #include <cassert>
 
 #include <sodium/crypto_sign.h>
@@ -17,42 +16,17 @@ static_assert(crypto_sign_SECRETKEYBYTES == 64 && crypto_sign_SEEDBYTES == sizeo
 
 /// What is signed: the salt (if there is one), the number and the value as entries of a dictionary, in bencode, without
 /// the dictionary's brackets.
-class SignedText {
- public:
-  SignedText(wire::Bytes value, wire::Bytes salt, std::int64_t seq) {
-    if (!salt.empty()) {
-      put("4:salt");
-      put_number(salt.size());
-      put(":");
-      put(salt);
-    }
-    put("3:seqi");
-    put_number(static_cast<std::uint64_t>(seq));
-    put("e1:v");
-    put(value);
-  }
-  [[nodiscard]] wire::Bytes bytes() const { return {buffer_.data(), size_}; }
-
- private:
-  void put(wire::Bytes raw) {
-    assert(size_ + raw.size() <= buffer_.size());
-    std::copy(raw.begin(), raw.end(), buffer_.begin() + static_cast<std::ptrdiff_t>(size_));
-    size_ += raw.size();
-  }
-  void put(std::string_view text) { put(wire::as_bytes(text)); }
-  void put_number(std::uint64_t v) {
-    std::array<char, 20> digits;
-    std::size_t i = digits.size();
-    do {
-      digits[--i] = static_cast<char>('0' + v % 10);
-      v /= 10;
-    } while (v != 0);
-    put(std::string_view{digits.data() + i, digits.size() - i});
-  }
-
-  std::array<std::uint8_t, kMaxValue + kMaxSalt + 64> buffer_;
-  std::size_t size_ = 0;
-};
+wire::ByteVector signed_text(wire::Bytes value, wire::Bytes salt, std::int64_t seq) {
+  wire::ByteVector text;
+  text.reserve(value.size() + salt.size() + 64);
+  wire::bencode::Writer writer(text);
+  writer.begin_dict();
+  if (!salt.empty()) writer.key("salt").string(salt);
+  writer.key("seq").integer(seq).key("v").raw(value).end();
+  text.erase(text.begin());
+  text.pop_back();
+  return text;
+}
 
 }  // namespace
 
@@ -90,9 +64,8 @@ bool is_canonical_value(wire::Bytes value, wire::bencode::Document& scratch) {
 
 bool signature_holds(wire::Bytes value, const MutablePart& part) {
   if (value.size() > kMaxValue || part.salt.size() > kMaxSalt || part.seq < 0) return false;
-  const SignedText text(value, part.salt, part.seq);
-  return crypto_sign_verify_detached(part.signature.data(), text.bytes().data(), text.bytes().size(),
-                                     part.key.data()) == 0;
+  const wire::ByteVector text = signed_text(value, part.salt, part.seq);
+  return crypto_sign_verify_detached(part.signature.data(), text.data(), text.size(), part.key.data()) == 0;
 }
 
 SigningKey::SigningKey(const Seed& seed) { crypto_sign_seed_keypair(public_.data(), secret_.data(), seed.data()); }
@@ -106,8 +79,8 @@ Item SigningKey::sign(wire::Bytes value, wire::Bytes salt, std::int64_t seq) con
   item.key = public_;
   item.salt.assign(salt.begin(), salt.end());
   item.seq = seq;
-  const SignedText text(value, salt, seq);
-  crypto_sign_detached(item.signature.data(), nullptr, text.bytes().data(), text.bytes().size(), secret_.data());
+  const wire::ByteVector text = signed_text(value, salt, seq);
+  crypto_sign_detached(item.signature.data(), nullptr, text.data(), text.size(), secret_.data());
   return item;
 }
 
