@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Many small records of one size, each beginning with a 160-bit key, in key order: what the contact store and the peer
-// store are made of. Flat pages of at most 64 records behind a directory of their first keys, so that a hundred
+// Many small records of one size, each beginning with a 160-bit key, in key order: what the contact store is made of.
+// Flat pages of at most 64 records behind a directory of their first keys, so that a hundred
 // thousand records cost little more than their bytes, and a change moves a page, not the whole. Grows from nothing.
 // Invariant (check_invariants): keys strictly ascending over all pages; no page empty.
 #pragma once

@@ -35,8 +35,8 @@ struct TorrentConfig {
   std::size_t upload_slots = 8;
   std::uint32_t request_queue = 500;  // reqq we announce and hold peers to (W12)
   std::uint64_t unstored_limit = storage::kUnstoredLimit;
-  MetadataBudget* metadata_budget =
-      nullptr;  // shared by all torrents (M1), must outlive this one; null: one of its own
+  /// Shared by all torrents (M1), must outlive this one; null: one of its own.
+  MetadataBudget* metadata_budget = nullptr;
 };
 
 struct PeerInfo {
