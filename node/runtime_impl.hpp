@@ -16,7 +16,7 @@
 #include "node/net/resolver.hpp"
 #include "node/net/signal_trap.hpp"
 #include "node/net/timer.hpp"
-#include "node/ops/saver.hpp"
+#include "node/ops/worker.hpp"
 #include "node/runtime.hpp"
 #include "wire/base/block.hpp"
 
@@ -37,7 +37,7 @@ struct Runtime::Impl {
   asio::executor_work_guard<asio::io_context::executor_type> work;
   wire::BlockPool blocks;
   DiskDriver disk;
-  Saver saver;
+  Worker saver;
   Resolver resolver;
   std::vector<std::unique_ptr<Periodic>> periodic;
   WatchedFd first_signal;

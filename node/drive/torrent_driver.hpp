@@ -18,9 +18,9 @@
 #include "node/net/dialer.hpp"
 #include "node/net/timer.hpp"
 #include "node/ops/locks.hpp"
-#include "node/ops/saver.hpp"
 #include "node/ops/stall.hpp"
 #include "node/ops/state_dir.hpp"
+#include "node/ops/worker.hpp"
 #include "node/session.hpp"
 
 namespace lodestone::node {
@@ -31,7 +31,7 @@ struct TorrentContext {
   LinkTable& links;
   Dialer& dialer;
   DiskDriver& disk;
-  Saver& saver;
+  Worker& saver;
   const StateDir* state;            // null: nothing is kept
   const std::string& store_folder;  // for the stores' state blobs; a temporary one when nothing is kept
   std::span<const std::unique_ptr<DhtDriver>> dht;

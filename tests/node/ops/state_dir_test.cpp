@@ -13,7 +13,7 @@
 
 #include <catch2/catch.hpp>
 
-#include "node/ops/saver.hpp"
+#include "node/ops/worker.hpp"
 
 namespace lodestone::node {
 namespace {
@@ -111,7 +111,7 @@ TEST_CASE("Whoever reads while a file is replaced finds one content or the other
 TEST_CASE("The saver does everything it was given, in order, before it ends") {
   std::vector<int> done;
   {
-    Saver saver;
+    Worker saver;
     for (int i = 0; i < 100; ++i) saver.run([&done, i] { done.push_back(i); });
   }
   REQUIRE(done.size() == 100);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "node/ops/saver.hpp"
+#include "node/ops/worker.hpp"
 
 #include <condition_variable>
 #include <deque>
@@ -9,7 +9,7 @@
 
 namespace lodestone::node {
 
-struct Saver::State {
+struct Worker::State {
   std::mutex mutex;  // guards queue and ending
   std::condition_variable changed;
   std::deque<std::function<void()>> queue;
@@ -30,9 +30,9 @@ struct Saver::State {
   }
 };
 
-Saver::Saver() : state_(std::make_unique<State>()) {}
+Worker::Worker() : state_(std::make_unique<State>()) {}
 
-Saver::~Saver() {
+Worker::~Worker() {
   {
     const std::lock_guard lock(state_->mutex);
     state_->ending = true;
@@ -41,7 +41,7 @@ Saver::~Saver() {
   if (state_->thread.joinable()) state_->thread.join();
 }
 
-void Saver::run(std::function<void()> work) {
+void Worker::run(std::function<void()> work) {
   {
     const std::lock_guard lock(state_->mutex);
     state_->queue.push_back(std::move(work));

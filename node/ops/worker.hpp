@@ -8,12 +8,12 @@
 
 namespace lodestone::node {
 
-class Saver {
+class Worker {
  public:
-  Saver();
-  ~Saver();
-  Saver(const Saver&) = delete;
-  Saver& operator=(const Saver&) = delete;
+  Worker();
+  ~Worker();
+  Worker(const Worker&) = delete;
+  Worker& operator=(const Worker&) = delete;
 
   /// `work` owns what it needs. It runs on the saver's thread.
   void run(std::function<void()> work);
