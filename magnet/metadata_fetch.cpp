@@ -47,7 +47,8 @@ struct Pool {
   std::uint64_t held = 0;     // bytes
   std::uint64_t fetched = 0;  // of those, since the share was granted
   std::optional<MetadataBudget::Share> share;
-  bool wanted = false;  // somebody could be asked for a piece of it, now
+  bool wanted = false;      // somebody could be asked for a piece of it, now
+  std::uint64_t check = 0;  // not 0: it was complete and is being checked under this number; there is nothing in here
 
   void put(std::uint32_t index, Piece piece) {
     held += piece.data.size();
@@ -70,6 +71,20 @@ struct Pool {
       piece.data = {};
     }
     return whole;
+  }
+};
+
+/// A pool's content on its way to the verdict, and back.
+struct Check {
+  std::uint64_t size = 0;
+  std::vector<LinkKey> from;                   // by piece; invalid: out of a saved state
+  std::optional<MetadataBudget::Share> share;  // for the bytes, wherever they are
+
+  /// All of it came from this one peer, in this run.
+  [[nodiscard]] std::optional<LinkKey> only_source() const {
+    const bool one = from.front().valid() &&
+                     std::all_of(from.begin(), from.end(), [this](LinkKey link) { return link == from.front(); });
+    return one ? std::optional(from.front()) : std::nullopt;
   }
 };
 
@@ -136,6 +151,8 @@ struct MetadataFetch::State {
   MetadataBudget* budget = nullptr;
   std::map<LinkKey, Peer> peers;
   std::map<std::uint64_t, Claim> claims;  // by size
+  std::map<std::uint64_t, Check> checks;  // by number
+  std::uint64_t last_check = 0;
   bool done = false;
   Instant looked_at{};  // when the budget was last asked
 
@@ -154,9 +171,11 @@ struct MetadataFetch::State {
   void ask(Instant now, Output& out);
   void ask_of(Instant now, LinkKey link, Peer& peer, Output& out);
   void accept(Instant now, LinkKey link, const wire::UtMetadata& message, Output& out);
-  void finish(LinkKey link, std::uint64_t size, Claim& claim, Pool& pool, Output& out);
+  void hand_out(std::uint64_t size, const Claim& claim, Pool& pool, Output& out);
+  void confirm(const Check& check, MetadataVerdict&& verdict, Output& out);
+  void refute(const Check& check, const MetadataVerdict& verdict, Output& out);
   void blame(LinkKey link, Output& out);
-  void blame_by(const wire::ByteVector& truth, const Claim& claim, Output& out);
+  void blame_by(const std::vector<wire::Sha1Digest>& truth, const Claim& claim, Output& out);
 };
 
 // --- who claims what ---
@@ -200,6 +219,7 @@ void MetadataFetch::State::keep_one_orphan() {
 std::uint64_t MetadataFetch::State::held() const {
   std::uint64_t sum = 0;
   for (const auto& [size, claim] : claims) sum += claim.held();
+  for (const auto& [number, check] : checks) sum += check.size;
   return sum;
 }
 
@@ -299,7 +319,8 @@ void MetadataFetch::State::ask_of(Instant now, LinkKey link, Peer& peer, Output&
   if (peer.size == 0 || peer.pause_until) return;
   Claim& claim = claims.at(peer.size);
   Pool* pool = pool_of(link, claim);
-  while (pool != nullptr && peer.active() < kSlots) {
+  if (pool == nullptr || pool->check != 0) return;
+  while (peer.active() < kSlots) {
     const auto piece = choose(link, peer, claim, *pool);
     if (!piece || !pool->admitted(now, *budget, peer.size)) return;
     std::erase_if(peer.requests, [&](const Request& r) { return r.piece == *piece; });
@@ -340,42 +361,51 @@ void MetadataFetch::State::accept(Instant now, LinkKey link, const wire::UtMetad
   peer.pause_until.reset();
   Claim& claim = claims.at(size);
   Pool* pool = pool_of(link, claim);
-  if (pool == nullptr || pool->pieces.contains(message.piece) || !pool->admitted(now, *budget, size)) return;
+  if (pool == nullptr || pool->check != 0 || pool->pieces.contains(message.piece)) return;
+  if (!pool->admitted(now, *budget, size)) return;
   pool->put(message.piece, {message.data, link});
-  if (pool->pieces.size() == piece_count(size)) finish(link, size, claim, *pool, out);
+  if (pool->pieces.size() == piece_count(size)) hand_out(size, claim, *pool, out);
 }
 
 /// All pieces are there: either this is it, or somebody lied.
-void MetadataFetch::State::finish(LinkKey link, std::uint64_t size, Claim& claim, Pool& pool, Output& out) {
-  wire::Sha1 hash;
-  std::set<LinkKey> contributors;
-  for (const auto& [index, piece] : pool.pieces) {
-    hash.update(piece.data);
-    contributors.insert(piece.from);
-  }
-  if (wire::InfoHash(hash.finish()) == expected) {
-    wire::ByteVector whole = pool.join(size);
-    blame_by(whole, claim, out);
-    out.result = std::move(whole);
-    done = true;
-    claims.clear();
-    for (auto& [other, peer] : peers) peer.requests.clear();
+void MetadataFetch::State::hand_out(std::uint64_t size, const Claim& claim, Pool& pool, Output& out) {
+  Check check;
+  check.size = size;
+  for (const auto& [index, piece] : pool.pieces) check.from.push_back(piece.from);
+  check.share = std::move(pool.share);
+  const std::uint64_t number = ++last_check;
+  out.check = MetadataCheck{number, expected, pool.join(size), !claim.testimonies.empty()};
+  pool = {};
+  pool.check = number;
+  checks.emplace(number, std::move(check));
+}
+
+void MetadataFetch::State::confirm(const Check& check, MetadataVerdict&& verdict, Output& out) {
+  if (const auto claim = claims.find(check.size); claim != claims.end()) blame_by(verdict.digests, claim->second, out);
+  out.result = std::move(verdict);
+  done = true;
+  claims.clear();
+  for (auto& [link, peer] : peers) peer.requests.clear();
+}
+
+/// The claim may have gone meanwhile, or be another one of the same size: then only a single source can be named.
+void MetadataFetch::State::refute(const Check& check, const MetadataVerdict& verdict, Output& out) {
+  const auto found = claims.find(check.size);
+  Claim* claim = found != claims.end() ? &found->second : nullptr;
+  const bool shared = claim != nullptr && claim->shared.check == verdict.number;
+  if (shared) claim->shared = {};
+  if (const auto link = check.only_source()) {
+    // One peer gave all of it: no need to ask who it was. The shared pool of an honest claim starts again.
+    if (peers.contains(*link)) blame(*link, out);
     return;
   }
-  const bool alone = contributors.size() == 1 && contributors.contains(link);
-  if (!alone) {
-    for (const auto& [index, piece] : pool.pieces)
-      if (piece.from.valid()) claim.testimonies.push_back({index, piece.from, wire::sha1(piece.data)});
-    // What is under way was asked for the pool that is given up.
-    for (auto& [other, peer] : peers)
-      if (peer.size == size) peer.requests.clear();
-    claim.distrusted = true;
-    claim.shared = {};
-    return;
-  }
-  // One peer gave all of it: no need to ask who it was. The shared pool of an honest claim starts again.
-  if (!claim.distrusted) claim.shared = {};
-  blame(link, out);
+  if (!shared) return;
+  for (std::uint32_t piece = 0; piece < check.from.size(); ++piece)
+    if (check.from[piece].valid()) claim->testimonies.push_back({piece, check.from[piece], verdict.digests[piece]});
+  // What is under way was asked for the pool that is given up.
+  for (auto& [other, peer] : peers)
+    if (peer.size == check.size) peer.requests.clear();
+  claim->distrusted = true;
 }
 
 void MetadataFetch::State::blame(LinkKey link, Output& out) {
@@ -396,15 +426,11 @@ void MetadataFetch::State::blame(LinkKey link, Output& out) {
   leave(link);
 }
 
-/// The truth is known: who said something else?
-void MetadataFetch::State::blame_by(const wire::ByteVector& truth, const Claim& claim, Output& out) {
-  const wire::Bytes bytes(truth);
+/// The truth is known, piece by piece: who said something else?
+void MetadataFetch::State::blame_by(const std::vector<wire::Sha1Digest>& truth, const Claim& claim, Output& out) {
   std::set<LinkKey> liars;
-  for (const Testimony& testimony : claim.testimonies) {
-    const std::size_t begin = std::size_t{testimony.piece} * kMetadataPiece;
-    const auto digest = wire::sha1(bytes.subspan(begin, piece_size(bytes.size(), testimony.piece)));
-    if (digest != testimony.digest) liars.insert(testimony.from);
-  }
+  for (const Testimony& testimony : claim.testimonies)
+    if (testimony.piece < truth.size() && testimony.digest != truth[testimony.piece]) liars.insert(testimony.from);
   for (const LinkKey link : liars) {
     const auto peer = peers.find(link);
     if (peer != peers.end()) peer->second.liar = true;
@@ -454,6 +480,20 @@ void MetadataFetch::on_gone(Instant now, LinkKey link, Output& out) {
   if (!s.peers.contains(link)) return;
   if (!s.done) s.leave(link);
   s.peers.erase(link);
+  s.ask(now, out);
+}
+
+void MetadataFetch::on_checked(Instant now, MetadataVerdict&& verdict, Output& out) {
+  State& s = *state_;
+  auto node = s.checks.extract(verdict.number);
+  if (node.empty() || s.done) return;
+  if (verdict.good) {
+    s.confirm(node.mapped(), std::move(verdict), out);
+  } else {
+    s.refute(node.mapped(), verdict, out);
+    verdict.raw = {};
+  }
+  node.mapped().share.reset();
   s.ask(now, out);
 }
 

@@ -27,6 +27,8 @@ Runtime::Impl::Impl(const RuntimeConfig& runtime_config)
       work(asio::make_work_guard(io)),
       blocks(config.block_memory),
       disk(io, config.disk_threads),
+      saver([this](std::move_only_function<void()> f) { asio::post(io, std::move(f)); }),
+      hasher([this](std::move_only_function<void()> f) { asio::post(io, std::move(f)); }),
       resolver([this](std::function<void()> f) { asio::post(io, std::move(f)); }) {}
 
 void Runtime::Impl::tick(Periodic* which) {

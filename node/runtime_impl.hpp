@@ -37,7 +37,8 @@ struct Runtime::Impl {
   asio::executor_work_guard<asio::io_context::executor_type> work;
   wire::BlockPool blocks;
   DiskDriver disk;
-  Worker saver;
+  Worker saver;   // the state directory
+  Worker hasher;  // what strangers sent and may be long; not behind the saver, who waits for fsync
   Resolver resolver;
   std::vector<std::unique_ptr<Periodic>> periodic;
   WatchedFd first_signal;

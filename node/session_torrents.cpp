@@ -28,6 +28,7 @@ TorrentContext Session::Impl::context() {
           .dialer = dialer,
           .disk = host.disk,
           .saver = host.saver,
+          .hasher = host.hasher,
           .state = state ? &*state : nullptr,
           .store_folder = store_folder,
           .dht = dht_nodes,
@@ -84,9 +85,10 @@ std::expected<void, StartError> Session::Impl::add_torrent(TorrentSpec spec, Eve
   const std::vector<magnet::HostPort> nodes = spec.dht_nodes;
   auto driver = std::make_unique<TorrentDriver>(
       host.io, now, std::move(spec), std::move(c), rng.fork(), host.blocks, std::move(lock),
-      [this, hash] {
-        wake([this, hash] {
-          if (TorrentDriver* torrent = find(hash)) torrent->set_pending();
+      [this](const auto& f) {
+        wake([this, &f] {
+          TorrentContext ctx = context();
+          f(ctx);
         });
       },
       std::move(on_event));

@@ -75,6 +75,10 @@ struct UnsendPiece {
   LinkKey link;
   wire::BlockRange range;
 };
+/// check_metadata() somewhere off the network thread (D5); its verdict comes back by on_metadata_checked().
+struct CheckMetadata {
+  MetadataCheck check;
+};
 /// The info dict is verified: the driver opens a file set for it, then tells every link the geometry.
 struct MetadataReady {
   std::shared_ptr<const Info> info;
@@ -104,8 +108,8 @@ struct DhtNode {
 }  // namespace action
 
 using Action = std::variant<action::Dial, action::Close, action::Send, action::SendPiece, action::UnsendPiece,
-                            action::MetadataReady, action::Disk, action::WantPeers, action::GoPrivate,
-                            action::PhaseChanged, action::Finished, action::Failed, action::DhtNode>;
+                            action::CheckMetadata, action::MetadataReady, action::Disk, action::WantPeers,
+                            action::GoPrivate, action::PhaseChanged, action::Finished, action::Failed, action::DhtNode>;
 using Actions = std::vector<Action>;
 
 }  // namespace lodestone::magnet

@@ -9,6 +9,7 @@ namespace lodestone::magnet {
 MetadataExchange::News MetadataExchange::carry(MetadataFetch::Output&& from, Actions& out) {
   for (MetadataFetch::Send& s : from.send)
     out.push_back(action::Send{s.link, wire::peer_message::Metadata{std::move(s.message)}});
+  if (from.check) out.push_back(action::CheckMetadata{*std::move(from.check)});
   return {std::move(from.liars), std::move(from.result)};
 }
 
@@ -26,6 +27,13 @@ MetadataExchange::News MetadataExchange::on_gone(wire::Instant now, const Peer& 
   if (known_) return {};
   MetadataFetch::Output output;
   fetch_.on_gone(now, peer.link, output);
+  return carry(std::move(output), out);
+}
+
+/// Also once it is known: what was being checked besides gives its memory back.
+MetadataExchange::News MetadataExchange::on_checked(wire::Instant now, MetadataVerdict&& verdict, Actions& out) {
+  MetadataFetch::Output output;
+  fetch_.on_checked(now, std::move(verdict), output);
   return carry(std::move(output), out);
 }
 

@@ -18,14 +18,15 @@ class MetadataExchange {
       : fetch_(info_hash, budget) {}
 
   struct News {
-    std::vector<LinkKey> liars;              // close and ban
-    std::optional<wire::ByteVector> result;  // verified; set once
+    std::vector<LinkKey> liars;             // close and ban
+    std::optional<MetadataVerdict> result;  // a good one; set once
   };
 
   // --- while it is unknown ---
   void restore(wire::Instant now, wire::Bytes unfinished) { fetch_.restore(now, unfinished); }
   [[nodiscard]] News on_extensions(wire::Instant now, const Peer& peer, Actions& out);
   [[nodiscard]] News on_gone(wire::Instant now, const Peer& peer, Actions& out);
+  [[nodiscard]] News on_checked(wire::Instant now, MetadataVerdict&& verdict, Actions& out);
   [[nodiscard]] News advance(wire::Instant now, Actions& out);
   [[nodiscard]] wire::Instant next_deadline() const { return known() ? wire::kNever : fetch_.next_deadline(); }
   [[nodiscard]] const MetadataFetch& fetch() const { return fetch_; }

@@ -68,18 +68,23 @@ void Torrent::State::fail(storage::Trouble trouble, std::string bad_metadata, Ac
   out.push_back(action::Failed{std::move(trouble), std::move(bad_metadata)});
 }
 
-void Torrent::State::metadata_ready(wire::Instant now, wire::ByteVector raw, Actions& out) {
-  auto parsed = parse_info(raw);
-  if (!parsed) return fail({}, "metadata: " + parsed.error().message, out);
-  info = std::make_shared<const Info>(*std::move(parsed));
-  metadata.set_known(raw, info->is_private);
+void Torrent::on_metadata_checked(wire::Instant now, MetadataVerdict&& verdict, Actions& out) {
+  State& s = *state_;
+  if (s.stopping || s.phase == Phase::stopped) return;
+  s.hear(now, s.metadata.on_checked(now, std::move(verdict), out), out);
+}
+
+void Torrent::State::metadata_ready(wire::Instant now, MetadataVerdict&& verdict, Actions& out) {
+  if (verdict.info == nullptr) return fail({}, "metadata: " + verdict.error, out);
+  info = std::move(verdict.info);
+  metadata.set_known(verdict.raw, info->is_private);
   moved(now);
   // Off the moment it is known (M6): before anybody hears anything else of it.
   if (info->is_private) {
     out.push_back(action::GoPrivate{});
     pool.keep_only_explicit();
   }
-  out.push_back(action::MetadataReady{info, std::move(raw)});
+  out.push_back(action::MetadataReady{info, std::move(verdict.raw)});
   open(now, out);
 }
 

@@ -98,6 +98,9 @@ class Torrent {
   /// Payload really written to that link's socket.
   void on_sent(wire::Instant now, LinkKey link, std::uint64_t payload_bytes);
 
+  /// Of a CheckMetadata action.
+  void on_metadata_checked(wire::Instant now, MetadataVerdict&& verdict, Actions& out);
+
   // --- disk ---
   void on_storage(wire::Instant now, storage::Result&& result, Actions& out);
   /// The driver could not submit any more (queue full) or can again: no new pieces are opened while under pressure.

@@ -27,7 +27,7 @@ struct Torrent::State {
   // --- phases (torrent.cpp) ---
   void enter(Phase next, Actions& out);
   void fail(storage::Trouble trouble, std::string bad_metadata, Actions& out);
-  void metadata_ready(wire::Instant now, wire::ByteVector raw, Actions& out);
+  void metadata_ready(wire::Instant now, MetadataVerdict&& verdict, Actions& out);
   void open(wire::Instant now, Actions& out);
   void opened(wire::Instant now, storage::result::Opened&& r, Actions& out);
   void checked(wire::Instant now, Actions& out);

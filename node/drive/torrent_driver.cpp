@@ -6,7 +6,7 @@
 #include <type_traits>
 #include <utility>
 
-#include "magnet/metainfo.hpp"
+#include "magnet/metadata_check.hpp"
 #include "node/net/clock.hpp"
 #include "node/ops/log.hpp"
 #include "storage/disk/file_set.hpp"
@@ -19,24 +19,6 @@ constexpr wire::Duration kTimerGrain = std::chrono::milliseconds(1);
 constexpr wire::Duration kMetadataSaveInterval = std::chrono::seconds(20);
 constexpr std::size_t kMaxStateFile = 128u << 20;  // bytes; a resume file holds an info dict and a few bits a piece
 constexpr std::size_t kFewPeers = 4;  // below this the DHT is asked even if the torrent does not ask for it
-
-std::shared_ptr<const magnet::Info> checked_info(wire::Bytes raw, const wire::InfoHash& expected) {
-  auto info = magnet::parse_info(raw);
-  if (!info || info->info_hash != expected || info->manifest == nullptr) return nullptr;
-  return std::make_shared<const magnet::Info>(*std::move(info));
-}
-
-/// A verified info dict of an earlier run (M6): inside the resume file, or alone.
-std::pair<std::shared_ptr<const magnet::Info>, wire::ByteVector> load_info(const StateDir& state,
-                                                                           const wire::InfoHash& hash) {
-  if (const auto resume = read_file(state.torrent_file(hash, "resume"), kMaxStateFile)) {
-    if (const auto raw = storage::snapshot_info_dict(*resume))
-      if (auto info = checked_info(*raw, hash)) return {std::move(info), wire::ByteVector(raw->begin(), raw->end())};
-  }
-  if (auto raw = read_file(state.torrent_file(hash, "info"), magnet::MetadataFetch::kMaxSize))
-    if (auto info = checked_info(*raw, hash)) return {std::move(info), *std::move(raw)};
-  return {};
-}
 
 magnet::DialError dial_error_of(magnet::CloseReason reason, std::optional<wire::PeerError> error) {
   if (error == wire::PeerError::connected_to_self) return magnet::DialError::local;
@@ -66,36 +48,63 @@ const storage::Trouble* trouble_in(const R& result) {
 }  // namespace
 
 TorrentDriver::TorrentDriver(asio::io_context& io, wire::Instant now, TorrentSpec spec, magnet::TorrentConfig config,
-                             wire::Rng rng, wire::BlockPool& blocks, std::optional<FileLock> lock,
-                             std::function<void()> on_timer, Session::EventHandler on_event)
+                             wire::Rng rng, wire::BlockPool& blocks, std::optional<FileLock> lock, Wake wake,
+                             Session::EventHandler on_event)
     : spec_(std::move(spec)),
       torrent_(now, std::move(config), std::move(rng)),
+      wake_(std::move(wake)),
+      self_(std::make_shared<TorrentDriver*>(this)),
       lock_(std::move(lock)),
-      timer_(io, std::move(on_timer)),
+      timer_(io, [this] { wake_([this](TorrentContext&) { set_pending(); }); }),
       on_event_(std::make_shared<const Session::EventHandler>(std::move(on_event))),
       quiet_since_(now),
       metadata_saved_at_(now) {
   torrent_.set_block_pool(&blocks);
 }
 
+TorrentDriver::~TorrentDriver() { *self_ = nullptr; }
+
+template <class Work, class Then>
+void TorrentDriver::ask(Worker& worker, Work work, Then then) {
+  worker.ask(std::move(work), [self = self_, then = std::move(then)](auto&& result) {
+    TorrentDriver* driver = *self;
+    if (driver == nullptr) return;
+    driver->wake_([&](TorrentContext& context) { then(*driver, context, std::move(result)); });
+  });
+}
+
+/// Inside the resume file of a download, or alone (M6); else the pieces that had come.
+TorrentDriver::Remains TorrentDriver::look_for_remains(const StateDir& state, const wire::InfoHash& hash) {
+  const auto of_use = [&hash](wire::ByteVector raw) -> std::optional<Remains> {
+    magnet::MetadataVerdict verdict = magnet::check_metadata({.expected = hash, .raw = std::move(raw)});
+    if (verdict.info == nullptr || verdict.info->manifest == nullptr) return std::nullopt;
+    return Remains{std::move(verdict.info), std::move(verdict.raw), {}};
+  };
+  if (const auto resume = read_file(state.torrent_file(hash, "resume"), kMaxStateFile))
+    if (const auto raw = storage::snapshot_info_dict(*resume))
+      if (auto found = of_use({raw->begin(), raw->end()})) return *std::move(found);
+  if (auto raw = read_file(state.torrent_file(hash, "info"), magnet::MetadataFetch::kMaxSize))
+    if (auto found = of_use(*std::move(raw))) return *std::move(found);
+  return {nullptr, {}, read_file(state.torrent_file(hash, "metadata"), kMaxStateFile).value_or(wire::ByteVector{})};
+}
+
 void TorrentDriver::start(TorrentContext& context) {
-  wire::ByteVector unfinished;
-  if (spec_.info == nullptr && context.state != nullptr) {
-    std::tie(spec_.info, spec_.raw_info) = load_info(*context.state, spec_.info_hash);
-    if (spec_.info == nullptr)
-      unfinished = read_file(file(context, "metadata"), kMaxStateFile).value_or(wire::ByteVector{});
-  }
-  const std::shared_ptr<const magnet::Info> info = spec_.info;
-  wire::ByteVector raw = spec_.raw_info;
   for (const wire::Endpoint& mine : context.listening)
     if (!mine.address.is_unspecified()) torrent_.add_own_endpoint(mine);
+  if (spec_.info != nullptr || context.state == nullptr)
+    return begin(context, {spec_.info, std::exchange(spec_.raw_info, {}), {}});
+  ask(
+      context.saver, [state = *context.state, hash = spec_.info_hash] { return look_for_remains(state, hash); },
+      [](TorrentDriver& self, TorrentContext& later, Remains&& remains) { self.begin(later, std::move(remains)); });
+}
+
+void TorrentDriver::begin(TorrentContext& context, Remains&& remains) {
+  if (stopping_) return;
   pending_ = true;
-  torrent_.start(context.now, info, spec_.raw_info, unfinished, spec_.wanted, spec_.force, actions_);
-  if (info != nullptr) {
-    info_ = info;
-    tell_metadata(info, std::move(raw));
-  }
-  if (spec_.use_dht && !context.dht.empty() && !(info != nullptr && info->is_private)) {
+  info_ = remains.info;
+  torrent_.start(context.now, info_, remains.raw, remains.unfinished, spec_.wanted, spec_.force, actions_);
+  if (info_ != nullptr) tell_metadata(info_, std::move(remains.raw));
+  if (spec_.use_dht && !context.dht.empty() && !(info_ != nullptr && info_->is_private)) {
     search_.emplace(spec_.info_hash, spec_.announce && !spec_.metadata_only);
     search_->start(context.now, context.dht);
   }
@@ -266,6 +275,14 @@ struct TorrentDriver::Carrier {
   }
   void operator()(magnet::action::UnsendPiece& a) {
     if (Link* link = context.links.find(a.link)) (void)link->tcp.connection().unsend_piece(a.range);
+  }
+  void operator()(magnet::action::CheckMetadata& a) {
+    self.ask(
+        context.hasher, [check = std::move(a.check)]() mutable { return magnet::check_metadata(std::move(check)); },
+        [](TorrentDriver& driver, TorrentContext& later, magnet::MetadataVerdict&& verdict) {
+          driver.pending_ = true;
+          driver.torrent_.on_metadata_checked(later.now, std::move(verdict), driver.actions_);
+        });
   }
   void operator()(magnet::action::MetadataReady& a) {
     self.info_ = a.info;

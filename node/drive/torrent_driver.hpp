@@ -2,6 +2,8 @@
 // Drives one magnet::Torrent: carries out its actions, feeds it what links, disk, dialer and DHT report, keeps its
 // unfinished metadata, judges stalls. Reaches the session's units only through the context it is handed.
 // Facts may produce actions; they wait in here until carry_out(), so that one wake-up's actions go out together.
+// A magnet begins by looking, on the saver's thread, for what an earlier run has left (D5); until that is known the
+// torrent has not started: endpoints are kept for it, links are turned away.
 #pragma once
 
 #include <functional>
@@ -32,6 +34,7 @@ struct TorrentContext {
   Dialer& dialer;
   DiskDriver& disk;
   Worker& saver;
+  Worker& hasher;
   const StateDir* state;            // null: nothing is kept
   const std::string& store_folder;  // for the stores' state blobs; a temporary one when nothing is kept
   std::span<const std::unique_ptr<DhtDriver>> dht;
@@ -41,10 +44,13 @@ struct TorrentContext {
 
 class TorrentDriver {
  public:
-  /// `on_timer`: the torrent's deadline has come; call set_pending() and carry_out().
+  /// One wake-up of the session: calls `f`, then carries out what has come of it.
+  using Wake = std::function<void(const std::function<void(TorrentContext&)>& f)>;
+
+  /// `wake` is called by this driver's timer and by workers' answers, on the network thread, while the driver exists.
   TorrentDriver(asio::io_context& io, wire::Instant now, TorrentSpec spec, magnet::TorrentConfig config, wire::Rng rng,
-                wire::BlockPool& blocks, std::optional<FileLock> lock, std::function<void()> on_timer,
-                Session::EventHandler on_event);
+                wire::BlockPool& blocks, std::optional<FileLock> lock, Wake wake, Session::EventHandler on_event);
+  ~TorrentDriver();
   TorrentDriver(const TorrentDriver&) = delete;
   TorrentDriver& operator=(const TorrentDriver&) = delete;
 
@@ -101,7 +107,18 @@ class TorrentDriver {
 
  private:
   struct Carrier;  // one overload per action
+  /// What an earlier run has left of a magnet: its info dict, or some pieces of it.
+  struct Remains {
+    std::shared_ptr<const magnet::Info> info;
+    wire::ByteVector raw;
+    wire::ByteVector unfinished;
+  };
+  [[nodiscard]] static Remains look_for_remains(const StateDir& state, const wire::InfoHash& hash);
 
+  void begin(TorrentContext& context, Remains&& remains);
+  /// work() on a worker's thread, then then(*this, context, its result), if this driver still exists.
+  template <class Work, class Then>
+  void ask(Worker& worker, Work work, Then then);
   void on_storage(storage::Result&& result);
   void note_first_peer(wire::Instant now);
   [[nodiscard]] DiskDriver::StoreId store(TorrentContext& context);
@@ -116,6 +133,8 @@ class TorrentDriver {
   TorrentSpec spec_;
   magnet::Torrent torrent_;
   magnet::Actions actions_;
+  Wake wake_;
+  std::shared_ptr<TorrentDriver*> self_;  // null when this driver is gone
   std::optional<PeerSearch> search_;
   std::optional<FileLock> lock_;
   Timer timer_;

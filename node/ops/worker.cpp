@@ -10,9 +10,12 @@
 namespace lodestone::node {
 
 struct Worker::State {
+  explicit State(Post p) : post(std::move(p)) {}
+
+  const Post post;
   std::mutex mutex;  // guards queue and ending
   std::condition_variable changed;
-  std::deque<std::function<void()>> queue;
+  std::deque<std::move_only_function<void()>> queue;
   bool ending = false;
   std::thread thread;  // made with the first work: most processes have none
 
@@ -21,16 +24,18 @@ struct Worker::State {
     for (;;) {
       changed.wait(lock, [this] { return ending || !queue.empty(); });
       if (queue.empty()) return;
-      const std::function<void()> work = std::move(queue.front());
-      queue.pop_front();
-      lock.unlock();
-      work();
+      {
+        std::move_only_function<void()> work = std::move(queue.front());
+        queue.pop_front();
+        lock.unlock();
+        work();
+      }  // what it owned goes without the lock, too
       lock.lock();
     }
   }
 };
 
-Worker::Worker() : state_(std::make_unique<State>()) {}
+Worker::Worker(Post post) : state_(std::make_unique<State>(std::move(post))) {}
 
 Worker::~Worker() {
   {
@@ -41,7 +46,7 @@ Worker::~Worker() {
   if (state_->thread.joinable()) state_->thread.join();
 }
 
-void Worker::run(std::function<void()> work) {
+void Worker::run(std::move_only_function<void()> work) {
   {
     const std::lock_guard lock(state_->mutex);
     state_->queue.push_back(std::move(work));
@@ -49,5 +54,7 @@ void Worker::run(std::function<void()> work) {
   if (!state_->thread.joinable()) state_->thread = std::thread([state = state_.get()] { state->loop(); });
   state_->changed.notify_one();
 }
+
+void Worker::answer(std::move_only_function<void()> f) { state_->post(std::move(f)); }
 
 }  // namespace lodestone::node

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Metadata fetching among strangers: each four bytes of the input are an event (who, what, which piece, how). Whatever
-// they do, nothing is held beyond the limit, a result hashes to what was asked for, and an honest peer that comes at
-// the end gets it there.
+// Metadata fetching among strangers: each four bytes of the input are an event (who, what, which piece, how). What is
+// complete is checked at once or, in every other input, as an event of its own. Whatever they do, nothing is held
+// beyond the limit, a result hashes to what was asked for, and an honest peer that comes at the end gets it there.
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -25,6 +25,8 @@ struct World {
   magnet::MetadataFetch fetch;
   wire::Instant now{};
   bool have_result = false;
+  bool slow_checks = false;
+  std::vector<magnet::MetadataCheck> checks;
   std::vector<magnet::MetadataFetch::Send> asked;
 
   explicit World(wire::ByteVector dict) : truth(std::move(dict)), fetch(wire::InfoHash(wire::sha1(truth))) {}
@@ -35,11 +37,23 @@ struct World {
       asked.push_back(std::move(send));
     }
     if (out.result) {
-      demand(!have_result && *out.result == truth);
+      demand(!have_result && out.result->raw == truth);
       have_result = true;
+    }
+    if (out.check) {
+      checks.push_back(*std::move(out.check));
+      if (!slow_checks) checked(checks.size() - 1);
     }
     demand(fetch.done() == have_result);
     demand(fetch.bytes_held() <= (64u << 20));
+  }
+
+  void checked(std::size_t which) {
+    magnet::MetadataVerdict verdict = magnet::check_metadata(std::move(checks[which]));
+    checks.erase(checks.begin() + static_cast<std::ptrdiff_t>(which));
+    magnet::MetadataFetch::Output out;
+    fetch.on_checked(now, std::move(verdict), out);
+    take(std::move(out));
   }
 
   [[nodiscard]] wire::ByteVector piece(std::uint32_t index) const {
@@ -69,6 +83,7 @@ struct World {
         demand(fetch.next_deadline() > now);
         break;
       default: {
+        if (!checks.empty()) return checked(e[2] % checks.size());
         magnet::MetadataFetch other(wire::InfoHash(wire::sha1(truth)));
         const auto saved = fetch.save();
         other.restore(now, saved);
@@ -84,6 +99,9 @@ struct World {
     const magnet::LinkKey honest{100, 1};
     magnet::MetadataFetch::Output out;
     asked.clear();
+    slow_checks = false;
+    while (!checks.empty()) checked(0);
+    if (have_result) return;
     fetch.on_peer(now, honest, truth.size(), out);
     take(std::move(out));
     for (int round = 0; round < 2000 && !have_result; ++round) {
@@ -113,6 +131,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   wire::ByteVector truth(40'000);
   for (std::size_t i = 0; i < truth.size(); ++i) truth[i] = static_cast<std::uint8_t>(i * 7 + i / 251);
   World world(std::move(truth));
+  world.slow_checks = size > 0 && size % 2 == 0;
   world.fetch.restore(world.now, {data, size});
   for (std::size_t i = 0; i + 4 <= size && i < 4096; i += 4)
     world.event({data[i], data[i + 1], data[i + 2], data[i + 3]});

@@ -39,6 +39,8 @@ struct Bench {
   std::vector<LinkKey> liars;
   std::optional<ByteVector> result;
   std::map<std::uint32_t, std::size_t> asked;  // requests per peer in all
+  bool slow_checks = false;                    // the test calls checked()
+  std::vector<MetadataCheck> checks;
 
   void take(MetadataFetch::Output&& out) {
     for (auto& send : out.send) {
@@ -49,8 +51,20 @@ struct Bench {
     liars.insert(liars.end(), out.liars.begin(), out.liars.end());
     if (out.result) {
       CHECK_FALSE(result);
-      result = std::move(out.result);
+      result = std::move(out.result->raw);
     }
+    if (out.check) {
+      checks.push_back(*std::move(out.check));
+      if (!slow_checks) checked();
+    }
+  }
+  /// The verdict on what was handed out first.
+  void checked() {
+    MetadataVerdict verdict = check_metadata(std::move(checks.front()));
+    checks.erase(checks.begin());
+    MetadataFetch::Output out;
+    fetch.on_checked(now, std::move(verdict), out);
+    take(std::move(out));
   }
   void peer(std::uint32_t n, std::uint64_t size) {
     MetadataFetch::Output out;
@@ -390,6 +404,113 @@ TEST_CASE("M2 silent peers do not keep the places of those asked alone") {
   }
   REQUIRE(bench.result);
   CHECK(bench.liars == std::vector<LinkKey>{link(1)});
+}
+
+TEST_CASE("D5 what is complete is checked elsewhere: meanwhile it is held, and nobody is asked for it again") {
+  MetadataBudget budget;
+  Bench bench(bytes_of(40'000), &budget);
+  bench.slow_checks = true;
+  bench.peer(1);
+  bench.serve_truth();
+  REQUIRE(bench.checks.size() == 1);
+  CHECK(bench.checks[0].raw == bench.truth);
+  CHECK(bench.checks[0].expected == wire::InfoHash(wire::sha1(bench.truth)));
+  CHECK_FALSE(bench.fetch.done());
+  CHECK(bench.fetch.bytes_held() == 40'000);
+  CHECK(budget.granted() == 40'000);
+  bench.peer(2);
+  bench.message(1, Type::data, 0, bench.piece(0, bench.truth), 40'000);
+  bench.advance(20s);
+  CHECK(bench.pending.empty());
+  CHECK(bench.checks.size() == 1);
+  CHECK_FALSE(bench.result);
+
+  SECTION("and then it is there") {
+    bench.checked();
+    CHECK(bench.result == bench.truth);
+    CHECK(bench.fetch.bytes_held() == 0);
+    CHECK(budget.granted() == 0);
+  }
+  SECTION("even if everybody has left") {
+    bench.gone(1);
+    bench.gone(2);
+    CHECK(budget.granted() == 40'000);
+    bench.checked();
+    CHECK(bench.result == bench.truth);
+    CHECK(budget.granted() == 0);
+  }
+}
+
+TEST_CASE("D5 M2 a bad verdict that comes late finds its liar, or does without") {
+  MetadataBudget budget;
+  Bench bench(bytes_of(40'000), &budget);
+  const ByteVector lie = bytes_of(40'000, 9);
+  bench.slow_checks = true;
+  bench.peer(1);
+  bench.serve([&](std::uint32_t) { return &lie; });
+  REQUIRE(bench.checks.size() == 1);
+
+  SECTION("it is still there, and so is another") {
+    bench.peer(2);
+    CHECK(bench.pending.empty());
+    bench.checked();
+    CHECK(bench.liars == std::vector<LinkKey>{link(1)});
+    CHECK(bench.pending.size() == 2);
+  }
+  SECTION("it claims something else by now") {
+    bench.peer(1, 50'000);
+    bench.pending.clear();
+    bench.checked();
+    CHECK(bench.liars == std::vector<LinkKey>{link(1)});
+    CHECK(bench.fetch.sources() == 0);
+    bench.peer(2);
+  }
+  SECTION("it has left, and others of the same claim have come") {
+    bench.gone(1);
+    bench.peer(2);
+    CHECK(bench.pending.size() == 2);  // a claim that was made anew
+    bench.checked();
+    CHECK(bench.liars.empty());
+  }
+  bench.serve_truth();
+  bench.checked();
+  CHECK(bench.result == bench.truth);
+  CHECK(budget.granted() == 0);
+}
+
+TEST_CASE("D5 M2 two that mixed their pieces are asked alone after a late verdict, and the liar is named") {
+  Bench bench(bytes_of(10 * kMetadataPiece));
+  ByteVector lie = bench.truth;
+  for (std::size_t i = 0; i < lie.size(); i += 1000) lie[i] ^= 1;
+  bench.slow_checks = true;
+  for (std::uint32_t n = 1; n <= 5; ++n) bench.peer(n);
+  for (int round = 0; round < 10 && !bench.result; ++round) {
+    bench.serve([&](std::uint32_t n) { return n == 3 ? &lie : &bench.truth; });
+    REQUIRE_FALSE(bench.checks.empty());
+    bench.checked();
+  }
+  CHECK(bench.result == bench.truth);
+  CHECK(bench.liars == std::vector<LinkKey>{link(3)});
+}
+
+TEST_CASE("D5 M1 two claims are checked at once; the later verdict gives its memory back though all is done") {
+  MetadataBudget budget;
+  Bench bench(bytes_of(40'000), &budget);
+  const ByteVector lie = bytes_of(50'000, 2);
+  bench.slow_checks = true;
+  bench.peer(2);
+  bench.peer(1, lie.size());
+  bench.serve([&](std::uint32_t n) { return n == 1 ? &lie : &bench.truth; });
+  REQUIRE(bench.checks.size() == 2);
+  CHECK(budget.granted() == 90'000);
+  bench.checked();
+  CHECK(bench.result == bench.truth);
+  CHECK(budget.granted() == 50'000);
+  bench.checked();
+  CHECK(budget.granted() == 0);
+  MetadataFetch::Output out;
+  bench.fetch.on_checked(bench.now, MetadataVerdict{}, out);  // nobody's
+  CHECK_FALSE(out.result);
 }
 
 TEST_CASE("M3 many peers are asked in parallel, two pieces each") {

@@ -473,6 +473,9 @@ class FakeWire {
   void carry_out(Node& node, magnet::action::UnsendPiece& a) {
     if (Link* l = node.links.find(a.link)) (void)l->connection.unsend_piece(a.range);
   }
+  void carry_out(Node& node, magnet::action::CheckMetadata& a) {
+    node.torrent.on_metadata_checked(now, magnet::check_metadata(std::move(a.check)), node.actions);
+  }
   void carry_out(Node& node, magnet::action::MetadataReady& a) {
     node.info = a.info;
     std::vector<magnet::LinkKey> keys;

@@ -433,6 +433,9 @@ struct TorrentHost::Carrier {
   void operator()(magnet::action::UnsendPiece& a) {
     if (Link* link = self.links_.find(a.link)) (void)link->io.connection().unsend_piece(a.range);
   }
+  void operator()(magnet::action::CheckMetadata& a) {
+    self.torrent_.on_metadata_checked(self.world_.now(), magnet::check_metadata(std::move(a.check)), self.actions_);
+  }
   void operator()(magnet::action::MetadataReady& a) {
     if (!self.metadata_at_) self.metadata_at_ = self.world_.now();
     self.tell_geometry(*a.info);

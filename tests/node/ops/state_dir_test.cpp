@@ -108,14 +108,35 @@ TEST_CASE("Whoever reads while a file is replaced finds one content or the other
   CHECK(torn == 0);
 }
 
-TEST_CASE("The saver does everything it was given, in order, before it ends") {
+TEST_CASE("The worker does everything it was given, in order, before it ends") {
   std::vector<int> done;
   {
-    Worker saver;
-    for (int i = 0; i < 100; ++i) saver.run([&done, i] { done.push_back(i); });
+    Worker worker([](std::move_only_function<void()>) {});
+    for (int i = 0; i < 100; ++i) worker.run([&done, i] { done.push_back(i); });
   }
   REQUIRE(done.size() == 100);
   for (int i = 0; i < 100; ++i) CHECK(done[static_cast<std::size_t>(i)] == i);
+}
+
+TEST_CASE("D5 the worker works on a thread of its own and its answers come by way of the post function") {
+  const std::thread::id here = std::this_thread::get_id();
+  std::vector<std::move_only_function<void()>> posted;  // by the worker's thread, which has ended when it is read
+  std::vector<int> answers;
+  std::thread::id there;
+  {
+    Worker worker([&](std::move_only_function<void()> f) { posted.push_back(std::move(f)); });
+    for (int i = 0; i < 10; ++i)
+      worker.ask(
+          [&there, i] {
+            there = std::this_thread::get_id();
+            return std::make_unique<int>(i);
+          },
+          [&answers](std::unique_ptr<int> answer) { answers.push_back(*answer); });
+  }
+  CHECK(there != here);
+  CHECK(answers.empty());
+  for (auto& f : posted) f();
+  CHECK(answers == std::vector<int>{0, 1, 2, 3, 4, 5, 6, 7, 8, 9});
 }
 
 TEST_CASE("A temporary folder goes with what is in it") {
