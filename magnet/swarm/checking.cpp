@@ -1,15 +1,30 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "magnet/swarm/checking.hpp"
 
+#include <algorithm>
+
 namespace lodestone::magnet {
 
 void Checking::begin(const storage::result::Opened& opened, Actions& out) {
   pieces_ = opened.check;
   next_ = 0;
-  conflict_if_none_ = opened.conflict_if_none;
-  any_good_ = !opened.have.none();
-  conflict_path_ = opened.conflict_path;
+  claims_.clear();
+  for (const storage::result::Foreign& data : opened.foreign) claims_.push_back({data});
+  for (std::uint32_t p = 0; p < opened.have.size() && !claims_.empty(); ++p)
+    if (opened.have.test(wire::PieceIndex{p})) good(wire::PieceIndex{p});
   fill(out);
+}
+
+void Checking::good(wire::PieceIndex piece) {
+  const auto before = [&](const Claim& claim) { return claim.data.last < piece; };
+  for (auto it = std::partition_point(claims_.begin(), claims_.end(), before);
+       it != claims_.end() && it->data.first <= piece; ++it)
+    it->ours = true;
+}
+
+const std::string* Checking::conflict() const {
+  const auto it = std::find_if(claims_.begin(), claims_.end(), [](const Claim& claim) { return !claim.ours; });
+  return it == claims_.end() ? nullptr : &it->data.path;
 }
 
 void Checking::fill(Actions& out) {
@@ -31,7 +46,7 @@ bool Checking::on_checked(wire::Instant now, const storage::result::PieceChecked
   } else {
     trouble_ = {};
   }
-  any_good_ = any_good_ || checked.good;
+  if (checked.good) good(checked.piece);
   fill(out);
   return checked.good;
 }

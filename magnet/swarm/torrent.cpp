@@ -124,10 +124,10 @@ void Torrent::State::opened(wire::Instant now, storage::result::Opened&& r, Acti
 }
 
 void Torrent::State::checked(wire::Instant now, Actions& out) {
-  if (checking.conflict()) {
+  if (const std::string* path = checking.conflict()) {
     storage::Trouble trouble;
     trouble.kind = storage::Trouble::Kind::conflict;
-    trouble.path = checking.conflict_path();
+    trouble.path = *path;
     return fail(std::move(trouble), {}, out);
   }
   moved(now);

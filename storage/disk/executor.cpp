@@ -120,7 +120,7 @@ Result Store::State::run(job::Open&& job) {
   Ledger::Beginning beginning;
   beginning.usable = resume.usable;
   beginning.generation = resume.generation;
-  beginning.foreign = found.foreign;
+  beginning.foreign = !found.foreign.empty();
   beginning.have = found.have;
   beginning.check = found.check;
   beginning.parts = std::move(found.parts);
@@ -133,8 +133,7 @@ Result Store::State::run(job::Open&& job) {
   for (const Carry& carry : found.carry) static_cast<void>(files->adopt(carry.file, carry.offset, carry.length));
   out.have = std::move(found.have);
   out.check = std::move(found.check);
-  out.conflict_if_none = found.foreign;
-  out.conflict_path = std::move(found.foreign_path);
+  out.foreign = std::move(found.foreign);
   for (const SpilledBlock& block : found.spilled) out.spilled.push_back(block.ref);
   return out;
 }

@@ -70,9 +70,7 @@ class Surveyor {
       add_pending();
     }
     if (!out_.trouble) sort_candidates();
-    if (!out_.trouble && out_.foreign && out_.have.none() && out_.check.none()) {
-      out_.trouble = {Trouble::Kind::conflict, std::make_error_code(std::errc::file_exists), out_.foreign_path};
-    }
+    if (!out_.trouble) find_conflict();
     for (std::uint32_t i = 0; i < stats_.size(); ++i)
       if (!layout_.files()[i].pad && !out_.parts[i] && !stats_[i].exists) out_.absent.push_back(i);
     keep_spilled();
@@ -139,12 +137,26 @@ class Surveyor {
   /// Data of unknown origin in a wanted file: it may be this torrent's or somebody's diary.
   void find_foreign() {
     if (force_) return;
-    for (std::uint32_t i = 0; i < stats_.size() && !out_.foreign; ++i) {
+    for (std::uint32_t i = 0; i < stats_.size() && out_.foreign.empty(); ++i) {
       if (!stats_[i].exists || stats_[i].size == 0 || out_.parts[i]) continue;
       if (ranges_of(i).empty()) continue;
-      out_.foreign = true;
-      out_.foreign_path = files_.path(i);
+      out_.foreign.push_back({files_.path(i), PieceIndex{0}, PieceIndex{candidates_.size() - 1}});
     }
+  }
+
+  /// Where no piece is had and none can turn out good nothing needs to be hashed to know it.
+  void find_conflict() {
+    for (const result::Foreign& one : out_.foreign) {
+      if (has_any(out_.have, one.first, one.last) || has_any(out_.check, one.first, one.last)) continue;
+      out_.trouble = {Trouble::Kind::conflict, std::make_error_code(std::errc::file_exists), one.path};
+      return;
+    }
+  }
+
+  [[nodiscard]] static bool has_any(const Bitfield& pieces, PieceIndex first, PieceIndex last) {
+    for (std::uint32_t p = first.value(); p <= last.value() && !pieces.none(); ++p)
+      if (pieces.test(PieceIndex{p})) return true;
+    return false;
   }
 
   /// Files that were unwanted and are wanted now get their bytes of verified pieces out of the parts blob.

@@ -25,8 +25,8 @@ struct Survey {
   Trouble trouble;       // conflict, unsafe path ...; the rest is then not valid
   wire::Bitfield have;   // over the pieces
   wire::Bitfield check;  // disjoint from have
-  bool foreign = false;  // files hold data that no state vouches for
-  std::string foreign_path;
+  // Data that no state vouches for: one entry over all pieces, whether the torrent is there at all.
+  std::vector<result::Foreign> foreign;
   std::vector<bool> parts;            // per file: bytes go to the parts blob
   std::vector<Carry> carry;           // for FileSet::adopt(); their pieces are in `check`
   std::vector<std::uint32_t> absent;  // wanted files that do not exist yet

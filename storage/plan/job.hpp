@@ -90,14 +90,19 @@ struct Trouble {
 [[nodiscard]] Trouble::Kind classify(const std::error_code& code);
 
 namespace result {
+/// Data of unknown origin (D3): unless a piece in [first, last] is good it is somebody else's.
+struct Foreign {
+  std::string path;
+  wire::PieceIndex first, last;
+};
 struct Opened {
   Trouble trouble;       // nothing else is valid then
   wire::Bitfield have;   // verified, trusted as they are
   wire::Bitfield check;  // must be hashed before they count (CheckPiece)
   // Pieces in neither are plainly not on disk; nothing needs to be hashed to know it.
-  bool conflict_if_none =
-      false;  // D3: foreign content; if no checked piece matches, this is exit 9: store nothing before
-  std::string conflict_path;
+  // Ordered by their pieces. One of which no piece is in `have` or turns out good is exit 9: store nothing before that
+  // is known.
+  std::vector<Foreign> foreign;
   std::vector<wire::BlockRef> spilled;  // blocks that the scratch file still holds
 };
 /// With trouble the piece could not be read and may be checked again.

@@ -54,7 +54,7 @@ TEST_CASE("a fresh store has nothing, checks nothing and ends with the files") {
   REQUIRE_FALSE(opened.trouble);
   CHECK(opened.have.none());
   CHECK(opened.check.none());
-  CHECK_FALSE(opened.conflict_if_none);
+  CHECK(opened.foreign.empty());
   session.store_all();
   CHECK_FALSE(session.close());
   for (const std::uint32_t f : {0u, 2u, 3u, 4u}) CHECK(bench.file(f) == bench.sample.file(f));
@@ -275,8 +275,10 @@ TEST_CASE("D3 existing files without state are hashed and matching pieces kept")
   auto session = bench.session();
   const auto opened = session.open();
   REQUIRE_FALSE(opened.trouble);
-  CHECK(opened.conflict_if_none);
-  CHECK(opened.conflict_path == "root/t/a");
+  REQUIRE(opened.foreign.size() == 1);
+  CHECK(opened.foreign[0].path == "root/t/a");
+  CHECK(opened.foreign[0].first == PieceIndex{0});
+  CHECK(opened.foreign[0].last == PieceIndex{7});
   CHECK(members(opened.check) == Pieces{0, 1, 2});
   CHECK(session.check_all(opened) == Pieces{0, 2});
   session.store(1);
@@ -290,7 +292,7 @@ TEST_CASE("D3 an empty or absent file causes no hashing, a hole neither") {
   auto session = bench.session();
   const auto opened = session.open();
   REQUIRE_FALSE(opened.trouble);
-  CHECK_FALSE(opened.conflict_if_none);
+  CHECK(opened.foreign.empty());
   CHECK(opened.check.none());
   CHECK(opened.have.none());
 }
@@ -315,7 +317,7 @@ TEST_CASE("D3 foreign content is a conflict until forced") {
       auto session = bench.session();
       const auto opened = session.open();
       REQUIRE_FALSE(opened.trouble);
-      CHECK(opened.conflict_if_none);
+      CHECK(opened.foreign.size() == 1);
       CHECK(members(opened.check) == Pieces{7});
       CHECK(session.check_all(opened).empty());
       if (run == 0) REQUIRE_FALSE(session.close());
@@ -323,7 +325,7 @@ TEST_CASE("D3 foreign content is a conflict until forced") {
     auto session = bench.session();
     const auto opened = session.open({}, true);
     REQUIRE_FALSE(opened.trouble);
-    CHECK_FALSE(opened.conflict_if_none);
+    CHECK(opened.foreign.empty());
     session.store_all();
     CHECK(bench.file(4) == bench.sample.file(4));
   }
@@ -411,7 +413,7 @@ TEST_CASE("D2 errors at Open are told at once and Open can be tried again") {
   CHECK(session.open().trouble.kind == Trouble::Kind::permission);
   const auto opened = session.open();
   REQUIRE_FALSE(opened.trouble);
-  CHECK_FALSE(opened.conflict_if_none);
+  CHECK(opened.foreign.empty());
   session.store_all();
   CHECK_FALSE(session.close());
 }
