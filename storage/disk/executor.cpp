@@ -120,10 +120,12 @@ Result Store::State::run(job::Open&& job) {
   Ledger::Beginning beginning;
   beginning.usable = resume.usable;
   beginning.generation = resume.generation;
-  beginning.foreign = !found.foreign.empty();
+  beginning.foreign = found.stateless && !found.foreign.empty();
   beginning.have = found.have;
   beginning.check = found.check;
   beginning.parts = std::move(found.parts);
+  beginning.newcomers = std::move(found.newcomers);
+  beginning.parked = std::move(found.parked);
   beginning.spilled = found.spilled;
   if (Trouble trouble = ledger.begin(job.manifest, std::move(beginning))) {
     out.trouble = std::move(trouble);

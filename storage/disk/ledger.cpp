@@ -27,6 +27,9 @@ Trouble Ledger::begin(std::shared_ptr<const Manifest> manifest, Beginning&& begi
   parts_ = wire::Bitfield{static_cast<std::uint32_t>(manifest_->layout.files().size())};
   for (std::uint32_t i = 0; i < beginning.parts.size(); ++i)
     if (beginning.parts[i]) parts_.set(wire::PieceIndex{i});
+  newcomers_ = std::move(beginning.newcomers);
+  for (const std::uint32_t file : newcomers_) parts_.set(wire::PieceIndex{file});
+  parked_ = std::move(beginning.parked);
   foreign_ = beginning.foreign;
   generation_ = beginning.generation;
   spilled_.clear();
@@ -40,6 +43,7 @@ Trouble Ledger::begin(std::shared_ptr<const Manifest> manifest, Beginning&& begi
 
 Trouble Ledger::written(wire::PieceIndex piece) {
   const std::lock_guard lock{mutex_};
+  if (Trouble trouble = settle(piece)) return trouble;
   const JournalRecord record{Kind::written, piece.value()};
   if (Trouble trouble = append({&record, 1})) return trouble;
   ++records_written_;
@@ -58,6 +62,10 @@ Trouble Ledger::lost(wire::PieceIndex piece) {
   const bool had = have_.reset(piece);
   unsynced_.reset(piece);
   ++losses_;
+  // It is the newcomer's bytes that are bad. Without a record the snapshot goes on naming it as one to be hashed, and
+  // should the file be unwanted again the bytes in the parts blob will do.
+  const auto [begin, end] = touched(piece);
+  if (!had && begin < end && parked_.test(piece)) return {};
   const JournalRecord record{Kind::lost, piece.value()};
   Trouble trouble = append({&record, 1});
   // Nobody may believe the snapshot again, not even when the journal's end gets lost.
@@ -183,6 +191,11 @@ Snapshot Ledger::picture(bool clean) const {
     out.have.reset(piece);
     out.check.set(piece);
   }
+  for (const std::uint32_t file : newcomers_) {
+    const auto [first, last] = manifest_->layout.pieces_of(file);
+    for (std::uint32_t p = first; p <= last; ++p)
+      if (parked_.test(wire::PieceIndex{p})) out.check.set(wire::PieceIndex{p});
+  }
   out.parts = parts_;
   for (const auto& [piece, spilled] : spilled_)
     for (std::uint32_t block = 0; block < spilled.blocks.size(); ++block)
@@ -221,6 +234,30 @@ Trouble Ledger::take_snapshot(bool clean) {
   records_written_ = static_cast<std::uint32_t>(records.size());
   for (const JournalRecord& record : records) since_sync_.push_back(wire::PieceIndex{record.a});
   return {};
+}
+
+std::pair<std::size_t, std::size_t> Ledger::touched(wire::PieceIndex piece) const {
+  // Files lie in the order of their pieces.
+  const auto before = [&](std::uint32_t file) { return manifest_->layout.pieces_of(file).second < piece.value(); };
+  const auto not_after = [&](std::uint32_t file) { return manifest_->layout.pieces_of(file).first <= piece.value(); };
+  const auto begin = std::partition_point(newcomers_.begin(), newcomers_.end(), before);
+  const auto end = std::partition_point(begin, newcomers_.end(), not_after);
+  return {static_cast<std::size_t>(begin - newcomers_.begin()), static_cast<std::size_t>(end - newcomers_.begin())};
+}
+
+Trouble Ledger::settle(wire::PieceIndex piece) {
+  const auto [begin, end] = touched(piece);
+  if (begin == end) return {};
+  const std::vector<std::uint32_t> before = newcomers_;
+  newcomers_.erase(newcomers_.begin() + static_cast<std::ptrdiff_t>(begin),
+                   newcomers_.begin() + static_cast<std::ptrdiff_t>(end));
+  for (std::size_t i = begin; i < end; ++i) parts_.reset(wire::PieceIndex{before[i]});
+  Trouble trouble = take_snapshot(false);
+  if (trouble) {
+    newcomers_ = before;
+    for (std::size_t i = begin; i < end; ++i) parts_.set(wire::PieceIndex{before[i]});
+  }
+  return trouble;
 }
 
 void Ledger::free_slot(wire::PieceIndex piece) {

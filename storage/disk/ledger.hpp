@@ -4,6 +4,12 @@
 // goes to the journal; snapshots are taken at Open and Close and when the journal has grown long. Thread-safe: the jobs
 // of one store share it. Invariant: a piece is had only after its record is in the journal; a snapshot taken at any
 // moment, plus the journal after it, leads an unclean restart to the truth or to a re-check.
+//
+// A newcomer is a wanted file that was in the parts blob and stands on the disk with data that we did not write (D3).
+// Until a piece of it is good it may be somebody else's, and snapshots go on saying that it is in parts: then the next
+// start hashes it before anything is stored, too, and one that wants it no longer looks for its bytes in the blob. The
+// snapshot that calls it ours comes before the first record of a piece that has bytes in it: such a record with the
+// older snapshot would vouch for bytes in the blob that nobody has seen.
 #pragma once
 
 #include <cstdint>
@@ -12,6 +18,7 @@
 #include <mutex>
 #include <optional>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "storage/disk/file_set.hpp"
@@ -30,7 +37,9 @@ class Ledger {
     std::uint64_t generation = 0;
     bool foreign = false;
     wire::Bitfield have, check;
-    std::vector<bool> parts;  // per file; empty: none
+    std::vector<bool> parts;               // per file; empty: none
+    std::vector<std::uint32_t> newcomers;  // files, ordered; no piece of them is in `have`
+    wire::Bitfield parked;                 // their pieces that the bytes in the parts blob may make good
     std::vector<SpilledBlock> spilled;
   };
   [[nodiscard]] Trouble begin(std::shared_ptr<const Manifest> manifest, Beginning&& beginning);
@@ -67,6 +76,10 @@ class Ledger {
   [[nodiscard]] Trouble append(std::span<const JournalRecord> records);
   [[nodiscard]] Trouble take_snapshot(bool clean);
   [[nodiscard]] Snapshot picture(bool clean) const;
+  /// The newcomers that have bytes of that piece: a stretch of newcomers_.
+  [[nodiscard]] std::pair<std::size_t, std::size_t> touched(wire::PieceIndex piece) const;
+  /// The newcomers that have bytes of that piece are ours.
+  [[nodiscard]] Trouble settle(wire::PieceIndex piece);
   void free_slot(wire::PieceIndex piece);
   void admit(const SpilledBlock& block);
 
@@ -77,7 +90,9 @@ class Ledger {
   wire::Bitfield have_;      // verified and journaled
   wire::Bitfield unsynced_;  // of those, the ones that an unclean stop may lose
   wire::Bitfield pending_;   // to be hashed; disjoint from have_
-  wire::Bitfield parts_;     // over the files
+  wire::Bitfield parts_;     // over the files; what snapshots say, so newcomers are in it
+  std::vector<std::uint32_t> newcomers_;
+  wire::Bitfield parked_;
   bool foreign_ = false;
   std::uint64_t generation_ = 0;
   std::uint64_t losses_ = 0;  // calls of lost()

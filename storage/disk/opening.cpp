@@ -55,12 +55,14 @@ class Surveyor {
         carried_(layout_.geometry().piece_count()) {
     out_.have = resume.have;
     out_.check = Bitfield{layout_.geometry().piece_count()};
+    out_.parked = Bitfield{layout_.geometry().piece_count()};
+    out_.stateless = !resume.usable || resume.foreign;
   }
 
   Survey run() {
     place_files();
     if (out_.trouble) return std::move(out_);
-    if (stateless()) {
+    if (out_.stateless) {
       out_.have.fill(false);
       candidates_.fill(true);
       find_foreign();
@@ -70,6 +72,7 @@ class Surveyor {
       add_pending();
     }
     if (!out_.trouble) sort_candidates();
+    if (!out_.trouble) judge_newcomers();
     if (!out_.trouble) find_conflict();
     for (std::uint32_t i = 0; i < stats_.size(); ++i)
       if (!layout_.files()[i].pad && !out_.parts[i] && !stats_[i].exists) out_.absent.push_back(i);
@@ -78,8 +81,6 @@ class Surveyor {
   }
 
  private:
-  /// Nothing that we know vouches for what the files hold.
-  [[nodiscard]] bool stateless() const { return !resume_.usable || resume_.foreign; }
   [[nodiscard]] bool was_in_parts(std::uint32_t file) const {
     return resume_.usable && resume_.parts.test(PieceIndex{file});
   }
@@ -96,7 +97,7 @@ class Surveyor {
     files_.set_parts({});
     for (std::uint32_t i = 0; i < entries.size() && !out_.trouble; ++i) {
       if (entries[i].pad) continue;
-      const bool ours = !stateless() && !was_in_parts(i);
+      const bool ours = !out_.stateless && !was_in_parts(i);
       if (!wanted_[i]) {
         // A file that was wanted once and is there stays in use; any other that nobody wants is not even looked at.
         FileStat st;
@@ -106,8 +107,9 @@ class Surveyor {
         }
       }
       look_at(i);
-      // It was none of our files until now: what it holds is not ours to overwrite.
-      if (!force_ && !stateless() && was_in_parts(i) && stats_[i].exists && !ranges_of(i).empty()) fail_conflict(i);
+      // It was none of our files until now: what it holds is not ours to overwrite, unless a piece says that it is.
+      if (!force_ && !out_.stateless && was_in_parts(i) && stats_[i].exists && !ranges_of(i).empty())
+        out_.newcomers.push_back(i);
     }
     ranges_file_.reset();
     files_.set_parts(out_.parts);
@@ -144,6 +146,16 @@ class Surveyor {
     }
   }
 
+  /// A newcomer that has a piece without hashing (zeros in a hole) is ours already.
+  void judge_newcomers() {
+    std::erase_if(out_.newcomers, [&](std::uint32_t file) {
+      const auto [first, last] = layout_.pieces_of(file);
+      if (has_any(out_.have, PieceIndex{first}, PieceIndex{last})) return true;
+      out_.foreign.push_back({files_.path(file), PieceIndex{first}, PieceIndex{last}});
+      return false;
+    });
+  }
+
   /// Where no piece is had and none can turn out good nothing needs to be hashed to know it.
   void find_conflict() {
     for (const result::Foreign& one : out_.foreign) {
@@ -159,15 +171,21 @@ class Surveyor {
     return false;
   }
 
-  /// Files that were unwanted and are wanted now get their bytes of verified pieces out of the parts blob.
+  /// Files that were unwanted and are wanted now get their bytes of verified pieces out of the parts blob; a newcomer
+  /// does not, and then these stay there.
   void plan_carry() {
     for (std::uint32_t i = 0; i < stats_.size(); ++i) {
       if (!was_in_parts(i) || out_.parts[i]) continue;
       const auto [first, last] = layout_.pieces_of(i);
       const FileEntry& entry = layout_.files()[i];
+      const bool newcomer = std::binary_search(out_.newcomers.begin(), out_.newcomers.end(), i);
       for (std::uint32_t p = first; p <= last && entry.size > 0; ++p) {
         const PieceIndex piece{p};
         if (!resume_.have.test(piece) && !resume_.check.test(piece)) continue;
+        if (newcomer) {
+          out_.parked.set(piece);
+          continue;
+        }
         const std::uint64_t begin = std::max(entry.offset, layout_.geometry().offset(piece));
         const std::uint64_t end =
             std::min(entry.offset + entry.size, layout_.geometry().offset(piece) + layout_.geometry().length(piece));

@@ -25,8 +25,14 @@ struct Survey {
   Trouble trouble;       // conflict, unsafe path ...; the rest is then not valid
   wire::Bitfield have;   // over the pieces
   wire::Bitfield check;  // disjoint from have
-  // Data that no state vouches for: one entry over all pieces, whether the torrent is there at all.
+  // What may be somebody else's. Without usable state it is one entry over all pieces: whether the torrent is there at
+  // all. Else it is each newcomer that no piece speaks for yet.
   std::vector<result::Foreign> foreign;
+  bool stateless = false;  // nothing that we know vouches for what the files hold
+  // Wanted files that were in the parts blob and stand on the disk with data that we did not write. What they hold is
+  // hashed, nothing is carried into them.
+  std::vector<std::uint32_t> newcomers;
+  wire::Bitfield parked;              // their pieces that the bytes in the parts blob may make good
   std::vector<bool> parts;            // per file: bytes go to the parts blob
   std::vector<Carry> carry;           // for FileSet::adopt(); their pieces are in `check`
   std::vector<std::uint32_t> absent;  // wanted files that do not exist yet

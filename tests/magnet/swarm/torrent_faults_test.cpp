@@ -316,6 +316,78 @@ TEST_CASE("D3 foreign content is not overwritten: Failed with a conflict") {
   }
 }
 
+TEST_CASE("D3 a file that becomes wanted while something stands at its path is hashed, and kept or in the way") {
+  // Files do not end where pieces do: what they share of the unwanted ones lies in the state directory.
+  const auto sample = make_sample({{"a", 500'000}, {"b", 700'000}, {"c", 600'000}}, 64 << 10);
+  const auto content = [&](std::uint32_t file) {
+    const auto& entry = sample.info->files[file];
+    const auto begin = sample.stream.begin() + static_cast<std::ptrdiff_t>(entry.offset);
+    return wire::ByteVector(begin, begin + static_cast<std::ptrdiff_t>(entry.size));
+  };
+  FakeWire net;
+  auto& seed = net.add_seed(sample);
+  auto spec = FakeWire::node_spec();
+  spec.disk = std::make_shared<storage::MemoryDisk>();
+  spec.wanted = [](const Info& info) {
+    std::vector<bool> wanted;
+    for (const auto& file : info.files) wanted.push_back(file.path.back() == "b");
+    return wanted;
+  };
+  auto& first = net.add(sample, spec);
+  net.introduce(first, seed);
+  REQUIRE(net.run_until([&] { return first.finished; }, 60s));
+  net.stop(first);
+  REQUIRE(net.run_until([&] { return first.status().phase == Phase::stopped; }, 5s));
+  REQUIRE_FALSE(first.file("a").has_value());
+  spec.wanted = nullptr;
+  spec.disk->put("root/sample/a", content(0));
+
+  SECTION("the right content: nothing of it is fetched again") {
+    spec.disk->put("root/sample/c", content(2));
+    auto& get = net.add(sample, spec);
+    net.introduce(get, seed);
+    REQUIRE(net.run_until([&] { return get.finished; }, 60s));
+    CHECK_FALSE(get.failed.has_value());
+    CHECK(get.status().downloaded == 0);
+    CHECK((get.file("a") == content(0)));
+    CHECK((get.file("b") == content(1)));
+    CHECK((get.file("c") == content(2)));
+  }
+  SECTION("partly right: the rest is fetched") {
+    auto damaged = content(2);
+    damaged[300'000] ^= 1;
+    spec.disk->put("root/sample/c", damaged);
+    auto& get = net.add(sample, spec);
+    net.introduce(get, seed);
+    REQUIRE(net.run_until([&] { return get.finished; }, 60s));
+    CHECK(get.status().downloaded == 64 << 10);
+    CHECK((get.file("c") == content(2)));
+  }
+  SECTION("somebody else's: Failed with a conflict that names it, though the other one is right") {
+    const wire::ByteVector diary(600'000, 'x');
+    spec.disk->put("root/sample/c", diary);
+    for (int run = 0; run < 2; ++run) {
+      auto& get = net.add(sample, spec);
+      net.introduce(get, seed);
+      REQUIRE(net.run_until([&] { return get.failed.has_value(); }, 30s));
+      CHECK(get.failed->trouble.kind == storage::Trouble::Kind::conflict);
+      CHECK(get.failed->trouble.path == "root/sample/c");
+      net.run_for(30s);
+      CHECK(get.status().downloaded == 0);
+      CHECK_FALSE(get.finished);
+      CHECK((get.file("c") == diary));
+      if (run == 0) net.stop(get);
+      net.run_for(5s);
+      net.kill(get);
+    }
+    spec.force = true;
+    auto& get = net.add(sample, spec);
+    net.introduce(get, seed);
+    REQUIRE(net.run_until([&] { return get.finished; }, 60s));
+    CHECK((get.file("c") == content(2)));
+  }
+}
+
 TEST_CASE("D2 a store that cannot be opened is told at once") {
   const auto sample = make_sample({{"a", 2'000'000}}, 64 << 10);
   FakeWire net;

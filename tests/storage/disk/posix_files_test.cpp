@@ -297,6 +297,45 @@ TEST_CASE("D2 what unwanted files have of shared pieces stays readable without t
   for (const std::uint32_t f : {0u, 1u, 2u}) CHECK(content_of(bench.file(f)) == bench.sample.file(f));
 }
 
+TEST_CASE("D3 files that stand where unwanted ones become wanted are hashed, and in the way only if nothing matches") {
+  Bench bench{make_sample({{"t/a", 100'000}, {"t/b", 100'000}, {"t/c", 100'000}}, kPieceLength)};
+  {
+    auto session = bench.session();
+    REQUIRE_FALSE(session.open({false, true, false}).trouble);
+    for (const std::uint32_t p : {1u, 2u, 3u}) session.store(p);
+    REQUIRE_FALSE(session.close());
+  }
+  const wire::ByteVector diary(100'000, 'x');
+  write_file(bench.file(0), bench.sample.file(0));
+  write_file(bench.file(2), diary);
+  const bool clean = GENERATE(false, true);
+  for (int run = 0; run < 2; ++run) {
+    auto session = bench.session();
+    const auto opened = session.open();
+    REQUIRE_FALSE(opened.trouble);
+    REQUIRE(opened.foreign.size() == (run == 0 ? 2 : 1));
+    CHECK(opened.foreign.back().path == bench.file(2).string());
+    CHECK(session.check_all(opened) == (run == 1 && clean ? Pieces{} : Pieces{0, 1}));
+    if (clean) REQUIRE_FALSE(session.close());
+  }
+  CHECK((content_of(bench.file(2)) == diary));
+  {
+    auto session = bench.session();
+    const auto opened = session.open({true, true, false});
+    REQUIRE_FALSE(opened.trouble);
+    CHECK(opened.foreign.empty());
+    CHECK(session.check_all(opened) == (clean ? Pieces{3} : Pieces{0, 1, 3}));
+    REQUIRE_FALSE(session.close());
+  }
+  write_file(bench.file(2), bench.sample.file(2));
+  auto session = bench.session();
+  const auto opened = session.open();
+  CHECK(members(opened.have) == Pieces{0, 1, 2});
+  CHECK(session.check_all(opened) == Pieces{3, 4});
+  REQUIRE_FALSE(session.close());
+  CHECK_FALSE(fs::exists(bench.dir / "state" / "stem.parts"));
+}
+
 TEST_CASE("a torrent of many files needs few descriptors") {
   std::vector<FileSpec> specs;
   for (int i = 0; i < 300; ++i) specs.push_back({"t/d" + std::to_string(i % 7) + "/f" + std::to_string(i), 700});
