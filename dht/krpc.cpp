@@ -16,6 +16,8 @@ using wire::Key;
 using wire::NodeId;
 using wire::bencode::View;
 
+constexpr std::size_t kFilterSize = 256;  // BEP 33
+
 /// The top level of a message, before anybody has asked whether it makes sense.
 struct Envelope {
   std::optional<Bytes> transaction;
@@ -75,6 +77,9 @@ Method method_of(std::string_view name) {
   if (name == "find_node") return Method::find_node;
   if (name == "get_peers") return Method::get_peers;
   if (name == "announce_peer") return Method::announce_peer;
+  if (name == "get") return Method::get;
+  if (name == "put") return Method::put;
+  if (name == "sample_infohashes") return Method::sample_infohashes;
   return Method::other;
 }
 
@@ -86,26 +91,72 @@ struct Arguments {
   bool bad = false;  // a key that we know has a value of the wrong kind or size
 };
 
+bool is_true(const View& value) { return value.integer().value_or(0) != 0; }
+
+void read_string(const View& value, Bytes& out, bool& bad) {
+  const auto raw = value.string();
+  bad |= !raw;
+  if (raw) out = *raw;
+}
+
+void read_integer(const View& value, std::optional<std::int64_t>& out, bool& bad) {
+  out = value.integer();
+  bad |= !out;
+}
+
 Arguments read_arguments(const View& dict, Query& q) {
   Arguments args;
+  bool bad_item = false;  // matters to put and get only: elsewhere these keys mean nothing
   dict.for_each_entry([&](std::string_view key, const View& value) {
-    if (key == "id") {
-      args.bad |= !read_id(value, args.id);
-    } else if (key == "target") {
-      args.bad |= !read_id(value, args.target);
-    } else if (key == "info_hash") {
-      args.bad |= !read_id(value, args.info_hash);
-    } else if (key == "token") {
-      q.token = value.string().value_or(Bytes{});
-    } else if (key == "port") {
-      args.port = value.integer();
-    } else if (key == "implied_port") {
-      q.implied_port = value.integer().value_or(0) != 0;
-    } else if (key == "want") {
-      read_want(value, q);
+    switch (key.size()) {
+      case 1:
+        if (key == "v") q.value = value.raw();
+        if (key == "k") read_string(value, q.key, bad_item);
+        break;
+      case 2:
+        if (key == "id") args.bad |= !read_id(value, args.id);
+        break;
+      case 3:
+        if (key == "seq") read_integer(value, q.seq, bad_item);
+        if (key == "sig") read_string(value, q.signature, bad_item);
+        if (key == "cas") read_integer(value, q.cas, bad_item);
+        break;
+      case 4:
+        if (key == "port") args.port = value.integer();
+        if (key == "want") read_want(value, q);
+        if (key == "seed") q.seed = value.integer() == 1;
+        if (key == "salt") read_string(value, q.salt, bad_item);
+        break;
+      case 5:
+        if (key == "token") q.token = value.string().value_or(Bytes{});
+        break;
+      case 6:
+        if (key == "target") args.bad |= !read_id(value, args.target);
+        if (key == "scrape") q.scrape = value.integer() == 1;
+        if (key == "noseed") q.no_seed = value.integer() == 1;
+        break;
+      case 9:
+        if (key == "info_hash") args.bad |= !read_id(value, args.info_hash);
+        break;
+      case 12:
+        if (key == "implied_port") q.implied_port = is_true(value);
+        break;
+      default: break;
     }
   });
+  if (bad_item && (q.method == Method::put || q.method == Method::get)) args.bad = true;
   return args;
+}
+
+/// What is missing from a put; empty: nothing.
+std::string_view put_lacks(const Query& q) {
+  if (q.token.empty()) return "no token";
+  if (q.value.empty()) return "no value";
+  if (q.key.empty()) return q.signature.empty() ? "" : "no key";
+  if (q.key.size() != sizeof(PublicKey)) return "bad key";
+  if (q.signature.size() != sizeof(Signature)) return "bad signature";
+  if (!q.seq) return "no seq";
+  return "";
 }
 
 std::expected<Message, Rejected> decode_query(const Envelope& e) {
@@ -122,7 +173,7 @@ std::expected<Message, Rejected> decode_query(const Envelope& e) {
 
   const bool has_key = args.target.has_value() || args.info_hash.has_value();
   if (q.method == Method::other && !has_key) return refuse(kMethodUnknown, "method unknown");
-  if (!args.id || args.bad) return refuse(kProtocolError, "bad id");
+  if (!args.id || args.bad) return refuse(kProtocolError, "bad arguments");
   q.id = *args.id;
   switch (q.method) {
     case Method::ping: break;
@@ -143,9 +194,23 @@ std::expected<Message, Rejected> decode_query(const Envelope& e) {
       if (!valid && !q.implied_port) return refuse(kProtocolError, "bad port");
       break;
     }
+    case Method::get:
+    case Method::sample_infohashes:
+      if (!args.target) return refuse(kProtocolError, "no target");
+      q.target = *args.target;
+      break;
+    case Method::put:
+      if (const auto lack = put_lacks(q); !lack.empty()) return refuse(kProtocolError, lack);
+      break;
     case Method::other: q.target = args.target ? *args.target : *args.info_hash; break;
   }
   return m;
+}
+
+/// Empty unless it is a string of exactly that size.
+Bytes string_of(const View& value, std::size_t size) {
+  const Bytes raw = value.string().value_or(Bytes{});
+  return raw.size() == size ? raw : Bytes{};
 }
 
 std::expected<Message, Rejected> decode_reply(const Envelope& e) {
@@ -167,6 +232,24 @@ std::expected<Message, Rejected> decode_reply(const Envelope& e) {
       if (value.is_list()) r.values = value;
     } else if (key == "ip" && external.empty()) {
       external = value.string().value_or(Bytes{});  // some put it where it does not belong
+    } else if (key == "v") {
+      r.value = value.raw();
+    } else if (key == "k") {
+      r.key = string_of(value, sizeof(PublicKey));
+    } else if (key == "sig") {
+      r.signature = string_of(value, sizeof(Signature));
+    } else if (key == "seq") {
+      r.seq = value.integer();
+    } else if (key == "samples") {
+      r.samples = value.string();
+    } else if (key == "interval") {
+      r.interval = value.integer();
+    } else if (key == "num") {
+      r.num = value.integer();
+    } else if (key == "BFsd") {
+      r.seeds_filter = string_of(value, kFilterSize);
+    } else if (key == "BFpe") {
+      r.peers_filter = string_of(value, kFilterSize);
     }
   });
   if (!id) return std::unexpected(Rejected{});
@@ -239,8 +322,24 @@ std::size_t finish_query(Encoder& e, const QueryHead& head, std::string_view met
   return e.size();
 }
 
-constexpr std::size_t digits_of(std::size_t n) { return n < 10 ? 1 : n < 100 ? 2 : n < 1'000 ? 3 : n < 10'000 ? 4 : 5; }
+constexpr std::size_t digits_of(std::uint64_t n) {
+  std::size_t digits = 1;
+  for (; n >= 10; n /= 10) ++digits;
+  return digits;
+}
 constexpr std::size_t string_size(std::size_t n) { return digits_of(n) + 1 + n; }
+
+void put_want(Encoder& e, const QueryHead& head) {
+  if (head.want_both) e.literal("4:wantl2:n42:n6e");
+}
+
+void put_integer(Encoder& e, std::string_view key, std::int64_t v) {
+  e.literal(key).literal(v < 0 ? "i-" : "i");
+  e.number(v < 0 ? 0 - static_cast<std::uint64_t>(v) : static_cast<std::uint64_t>(v)).literal("e");
+}
+constexpr std::size_t integer_size(std::int64_t v) {
+  return 2 + (v < 0 ? 1 + digits_of(0 - static_cast<std::uint64_t>(v)) : digits_of(static_cast<std::uint64_t>(v)));
+}
 
 /// "<transaction>1:v<version>1:y1:Xe" with the key of the transaction.
 std::size_t tail_size(Bytes transaction, std::string_view version) {
@@ -267,6 +366,32 @@ void put_nodes(Encoder& e, Family family, std::span<const Contact* const> nodes,
   }
 }
 
+constexpr std::size_t kEmptyNodes = 10;  // "6:nodes60:"
+
+/// In the order of their keys, whichever is the own family; `reserved` bytes are for others.
+void put_all_nodes(Encoder& e, const ReplyBody& body, std::size_t reserved) {
+  if (body.nodes_family && body.other_nodes) reserved += kEmptyNodes;
+  for (const Family family : {Family::v4, Family::v6}) {
+    const bool own = body.nodes_family == family;
+    if (!own && !(body.other_nodes && body.to.family() != family)) continue;
+    put_nodes(e, family, own ? body.nodes : *body.other_nodes, e.left() > reserved ? e.left() - reserved : 0);
+    if (body.nodes_family && body.other_nodes && family == Family::v4) reserved -= kEmptyNodes;
+  }
+}
+
+/// What a reply needs between its nodes and its values.
+std::size_t behind_nodes(const ReplyBody& body) {
+  std::size_t n = body.token.empty() ? 0 : 7 + string_size(body.token.size());
+  if (body.samples != nullptr) {
+    n += 5 + 2 + digits_of(body.samples->num) + 9 + string_size(body.samples->samples.size());
+  }
+  if (body.item == nullptr) return n;
+  if (body.item->signed_by != nullptr) n += 5 + integer_size(body.item->signed_by->seq);
+  if (body.item->value.empty()) return n;
+  if (body.item->signed_by != nullptr) n += 5 + string_size(sizeof(Signature));
+  return n + 3 + body.item->value.size();
+}
+
 void put_values(Encoder& e, const CompactPeers& peers, std::size_t room) {
   static constexpr std::string_view kKey = "6:valuesl";
   const std::size_t each = string_size(peers.size);
@@ -279,6 +404,18 @@ void put_values(Encoder& e, const CompactPeers& peers, std::size_t room) {
 }
 
 }  // namespace
+
+std::optional<ItemView> Reply::item(Bytes salt) const {
+  if (value.empty()) return std::nullopt;
+  if (key.empty()) return ItemView{value, std::nullopt};
+  if (signature.empty() || !seq) return std::nullopt;
+  MutablePart part{};
+  std::copy(key.begin(), key.end(), part.key.begin());
+  std::copy(signature.begin(), signature.end(), part.signature.begin());
+  part.salt = salt;
+  part.seq = *seq;
+  return ItemView{value, part};
+}
 
 std::expected<Message, Rejected> Decoder::decode(Bytes datagram) {
   // Trailing bytes are tolerated: some middleboxes and clients pad.
@@ -305,36 +442,87 @@ std::size_t encode_ping(MutableBytes out, const QueryHead& head) {
 std::size_t encode_find_node(MutableBytes out, const QueryHead& head, const Key& target) {
   Encoder e{out};
   e.literal("d1:ad2:id").id(head.id).literal("6:target").id(target);
+  put_want(e, head);
   return finish_query(e, head, "find_node");
 }
 
-std::size_t encode_get_peers(MutableBytes out, const QueryHead& head, const Key& info_hash) {
+std::size_t encode_get_peers(MutableBytes out, const QueryHead& head, const Key& info_hash, const PeersWanted& wanted) {
   Encoder e{out};
   e.literal("d1:ad2:id").id(head.id).literal("9:info_hash").id(info_hash);
+  if (wanted.no_seed) e.literal("6:noseedi1e");
+  if (wanted.scrape) e.literal("6:scrapei1e");
+  put_want(e, head);
   return finish_query(e, head, "get_peers");
 }
 
 std::size_t encode_announce_peer(MutableBytes out, const QueryHead& head, const Key& info_hash, std::uint16_t port,
-                                 bool implied_port, Bytes token) {
+                                 bool implied_port, Bytes token, bool seed) {
   Encoder e{out};
   e.literal("d1:ad2:id").id(head.id);
   if (implied_port) e.literal("12:implied_porti1e");
   e.literal("9:info_hash").id(info_hash);
-  e.literal("4:porti").number(port).literal("e5:token").string(token);
+  e.literal("4:porti").number(port).literal(seed ? "e4:seedi1e5:token" : "e5:token").string(token);
   return finish_query(e, head, "announce_peer");
+}
+
+std::size_t encode_get(MutableBytes out, const QueryHead& head, const Key& target,
+                       std::optional<std::int64_t> newer_than) {
+  Encoder e{out};
+  e.literal("d1:ad2:id").id(head.id);
+  if (newer_than) put_integer(e, "3:seq", *newer_than);
+  e.literal("6:target").id(target);
+  put_want(e, head);
+  return finish_query(e, head, "get");
+}
+
+std::size_t encode_put(MutableBytes out, const QueryHead& head, const ItemView& item, std::optional<std::int64_t> cas,
+                       Bytes token) {
+  Encoder e{out};
+  e.literal("d1:ad");
+  if (cas && item.signed_by) put_integer(e, "3:cas", *cas);
+  e.literal("2:id").id(head.id);
+  if (item.signed_by) {
+    e.literal("1:k").string(Bytes{item.signed_by->key});
+    if (!item.signed_by->salt.empty()) e.literal("4:salt").string(item.signed_by->salt);
+    put_integer(e, "3:seq", item.signed_by->seq);
+    e.literal("3:sig").string(Bytes{item.signed_by->signature});
+  }
+  e.literal("5:token").string(token).literal("1:v").bytes(item.value);
+  return finish_query(e, head, "put");
+}
+
+std::size_t encode_sample_infohashes(MutableBytes out, const QueryHead& head, const Key& target) {
+  Encoder e{out};
+  e.literal("d1:ad2:id").id(head.id).literal("6:target").id(target);
+  put_want(e, head);
+  return finish_query(e, head, "sample_infohashes");
 }
 
 std::size_t encode_reply(MutableBytes out, Bytes transaction, std::string_view version, const ReplyBody& body) {
   Encoder e{out};
   std::array<std::uint8_t, 18> ip;
   const std::size_t ip_size = body.to.write_compact(ip.data());
-  e.literal("d2:ip").string(Bytes{ip.data(), ip_size}).literal("1:rd2:id").id(body.id);
-  const std::size_t reserved =
-      1 + tail_size(transaction, version) + (body.token.empty() ? 0 : 7 + string_size(body.token.size()));
-  if (e.left() < reserved) return 0;
-  if (body.nodes_family) put_nodes(e, *body.nodes_family, body.nodes, e.left() - reserved);
-  if (!body.token.empty()) e.literal("5:token").string(body.token);
+  e.literal("d2:ip").string(Bytes{ip.data(), ip_size}).literal("1:rd");
+  if (body.scrape != nullptr)
+    e.literal("4:BFpe").string(body.scrape->peers).literal("4:BFsd").string(body.scrape->seeds);
+  e.literal("2:id").id(body.id);
+  if (body.samples != nullptr) put_integer(e, "8:interval", body.samples->interval);
+  const MutablePart* part = body.item != nullptr ? body.item->signed_by : nullptr;
+  const bool has_value = body.item != nullptr && !body.item->value.empty();
+  if (part != nullptr && has_value) e.literal("1:k").string(Bytes{part->key});
+
   const std::size_t tail = 1 + tail_size(transaction, version);
+  const std::size_t reserved = tail + behind_nodes(body);
+  if (e.left() < reserved) return 0;
+  put_all_nodes(e, body, reserved);
+
+  if (body.samples != nullptr) {
+    e.literal("3:numi").number(body.samples->num).literal("e7:samples").string(body.samples->samples);
+  }
+  if (part != nullptr) put_integer(e, "3:seq", part->seq);
+  if (part != nullptr && has_value) e.literal("3:sig").string(Bytes{part->signature});
+  if (!body.token.empty()) e.literal("5:token").string(body.token);
+  if (has_value) e.literal("1:v").bytes(body.item->value);
   if (e.left() < tail) return 0;
   put_values(e, body.values, e.left() - tail);
   e.literal("e");

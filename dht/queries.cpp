@@ -19,9 +19,12 @@ constexpr Duration kOverdueMin = std::chrono::milliseconds(500);
 std::size_t encode(wire::MutableBytes room, const krpc::QueryHead& head, const Ask& ask) {
   switch (ask.method) {
     case krpc::Method::ping: return krpc::encode_ping(room, head);
-    case krpc::Method::get_peers: return krpc::encode_get_peers(room, head, ask.target);
+    case krpc::Method::get_peers: return krpc::encode_get_peers(room, head, ask.target, ask.peers);
     case krpc::Method::announce_peer:
-      return krpc::encode_announce_peer(room, head, ask.target, ask.port, ask.implied_port, ask.token);
+      return krpc::encode_announce_peer(room, head, ask.target, ask.port, ask.implied_port, ask.token, ask.seed);
+    case krpc::Method::get: return krpc::encode_get(room, head, ask.target, ask.newer_than);
+    case krpc::Method::put: return krpc::encode_put(room, head, ask.item->view(), ask.cas, ask.token);
+    case krpc::Method::sample_infohashes: return krpc::encode_sample_infohashes(room, head, ask.target);
     case krpc::Method::find_node:
     case krpc::Method::other: break;
   }
@@ -45,13 +48,16 @@ void Queries::send(Instant now, const Ask& ask, Purpose purpose, std::uint32_t o
   query.to = ask.to;
   query.expected = ask.expected;
   query.purpose = purpose;
-  query.asks_nodes = ask.method == krpc::Method::find_node || ask.method == krpc::Method::get_peers;
+  query.asks_nodes =
+      ask.method != krpc::Method::ping && ask.method != krpc::Method::announce_peer && ask.method != krpc::Method::put;
   query.owner = owner;
   query.tag = ask.tag;
   query.sent = now;
   const std::uint32_t transaction = table_.add(query, late_times(now, usual_rtt), rng);
   const krpc::QueryHead head{transaction, id_, version_, read_only_};
-  const std::size_t size = encode(out.reserve(ask.to, krpc::kQueryMax + ask.token.size()), head, ask);
+  const std::size_t max =
+      ask.item != nullptr ? krpc::put_size_max(ask.item->view(), ask.token) : krpc::kQueryMax + ask.token.size();
+  const std::size_t size = encode(out.reserve(ask.to, max), head, ask);
   assert(size != 0);
   out.commit(size);
 }

@@ -133,6 +133,157 @@ TEST_CASE("a reply that does not fit loses values, then nodes, and never its end
   CHECK(last_nodes == 0);
 }
 
+TEST_CASE("S8 a put is read with its value as it came, and written as it is read") {
+  dht::SigningKey::Seed seed{};
+  const dht::SigningKey signing(seed);
+  const std::string value = "d1:bi1e1:ai2ee";  // not canonical: that is for the store to say
+  for (const bool with_key : {false, true}) {
+    for (const std::string& salt : {std::string{}, std::string{"pepper"}}) {
+      dht::Item item;
+      item.value.assign(value.begin(), value.end());
+      if (with_key) item = signing.sign(as_bytes(value), as_bytes(salt), 9);
+      const auto our_id = id();
+      const auto text = encoded([&](auto out) {
+        return encode_put(out, {0x61616161, our_id, "LD"}, item.view(), std::int64_t{-3}, as_bytes("tok"));
+      });
+      REQUIRE(!text.empty());
+      CHECK(text.size() <= put_size_max(item.view(), as_bytes("tok")));
+      const Read r{text};
+      REQUIRE(r.result);
+      CHECK(r.query().method == Method::put);
+      CHECK(as_text(r.query().value) == value);
+      CHECK(as_text(r.query().token) == "tok");
+      CHECK(r.query().key.size() == (with_key ? 32u : 0u));
+      if (!with_key) continue;
+      CHECK(as_text(r.query().salt) == salt);
+      CHECK(r.query().seq == 9);
+      CHECK(r.query().cas == -3);
+      CHECK(std::equal(item.signature.begin(), item.signature.end(), r.query().signature.begin()));
+    }
+  }
+}
+
+TEST_CASE("S8 a put or get that lacks something, or has something of a wrong kind, is 203") {
+  const std::string a = "d1:ad2:id20:" + kId;
+  const std::string end = "e1:q3:put1:t1:x1:y1:qe";
+  const std::string k = "1:k32:" + std::string(32, 'k'), sig = "3:sig64:" + std::string(64, 's');
+  CHECK(Read{a + k + "3:seqi1e" + sig + "5:token1:t1:v1:x" + end}.result);
+  CHECK(Read{a + "5:token1:t1:v1:x" + end}.result);
+  for (const std::string& bad : {"1:v1:x" + end, "5:token1:t" + end, k + sig + "5:token1:t1:v1:x" + end,
+                                 k + "3:seqi1e5:token1:t1:v1:x" + end, "3:seqi1e" + sig + "5:token1:t1:v1:x" + end,
+                                 "1:k31:" + std::string(31, 'k') + "3:seqi1e" + sig + "5:token1:t1:v1:x" + end,
+                                 k + "3:seqi1e3:sig63:" + std::string(63, 's') + "5:token1:t1:v1:x" + end,
+                                 k + "3:seq1:1" + sig + "5:token1:t1:v1:x" + end, "3:cas1:x5:token1:t1:v1:x" + end,
+                                 "4:salti1e5:token1:t1:v1:x" + end, std::string{"e1:q3:get1:t1:x1:y1:qe"},
+                                 "3:seq1:16:target20:" + kTarget + "e1:q3:get1:t1:x1:y1:qe",
+                                 std::string{"e1:q17:sample_infohashes1:t1:x1:y1:qe"}}) {
+    INFO(bad);
+    CHECK(Read{a + bad}.code() == kProtocolError);
+  }
+  // Elsewhere these keys mean nothing.
+  CHECK(Read{a + "3:seq1:1e1:q4:ping1:t1:x1:y1:qe"}.result);
+}
+
+TEST_CASE("get, sample_infohashes and the keys of BEP 33 are written as they are read") {
+  const auto our_id = id();
+  const QueryHead head{0x61616161, our_id, "LD", false, true};
+  const auto t = key();
+  const auto get = encoded([&](auto out) { return encode_get(out, head, t, std::int64_t{5}); });
+  CHECK(get ==
+        "d1:ad2:id20:" + kId + "3:seqi5e6:target20:" + kTarget + "4:wantl2:n42:n6ee1:q3:get1:t4:aaaa1:v2:LD1:y1:qe");
+  CHECK(Read{get}.query().method == Method::get);
+  CHECK(Read{get}.query().seq == 5);
+  CHECK(Read{get}.query().want_v6);
+  const auto sample = encoded([&](auto out) { return encode_sample_infohashes(out, head, t); });
+  CHECK(Read{sample}.query().method == Method::sample_infohashes);
+  CHECK(Read{sample}.query().target == t);
+  const auto peers = encoded([&](auto out) { return encode_get_peers(out, head, t, {true, true}); });
+  CHECK(Read{peers}.query().scrape);
+  CHECK(Read{peers}.query().no_seed);
+  const auto plain = encoded([&](auto out) { return encode_get_peers(out, {1, our_id, ""}, t); });
+  CHECK_FALSE(Read{plain}.query().scrape);
+  CHECK_FALSE(Read{plain}.query().no_seed);
+  CHECK_FALSE(Read{plain}.query().want_v4);
+  for (const bool seed : {false, true}) {
+    const auto announce =
+        encoded([&](auto out) { return encode_announce_peer(out, head, t, 80, true, as_bytes("t"), seed); });
+    CHECK(Read{announce}.query().seed == seed);
+  }
+  for (const auto& text : {get, sample, peers}) CHECK(text.size() <= kQueryMax);
+}
+
+TEST_CASE("a reply with everything in it is canonical and is read as it was written") {
+  const auto our_id = id();
+  const wire::Endpoint to = GENERATE(*wire::Endpoint::parse("9.8.7.6:5"), *wire::Endpoint::parse("[2606:4700::1]:5"));
+  const dht::Contact v4{our_id, *wire::Endpoint::parse("1.2.3.4:5")},
+      v6{our_id, *wire::Endpoint::parse("[2606:4700::2]:6")};
+  const dht::Contact* four[] = {&v4, &v4};
+  const dht::Contact* six[] = {&v6};
+  const bool is_v4 = to.address.is_v4();
+  dht::SigningKey::Seed seed{};
+  const dht::Item item = dht::SigningKey(seed).sign(as_bytes("1:x"), {}, 77);
+  const auto view = item.view();
+  const ItemBody item_body{view.value, &*view.signed_by};
+  const std::string hashes(40, 'h'), seeds(256, 's'), others(256, 'p');
+  const SamplesBody samples{as_bytes(hashes), 300, 123'456'789'012};
+  const ScrapeBody scrape{as_bytes(seeds), as_bytes(others)};
+  ReplyBody body{our_id, to, to.family(), {}, as_bytes("tok"), {}};
+  if (is_v4) {
+    body.nodes = four;
+    body.other_nodes = six;
+  } else {
+    body.nodes = six;
+    body.other_nodes = four;
+  }
+  body.item = &item_body;
+  body.samples = &samples;
+  body.scrape = &scrape;
+  const auto text = encoded([&](auto out) { return encode_reply(out, as_bytes("aa"), "LD", body); }, 2'000);
+  wire::bencode::Document strict;
+  wire::bencode::Limits limits;
+  limits.strict = true;
+  CHECK(strict.parse(as_bytes(text), limits));
+  const Read r{text};
+  REQUIRE(r.result);
+  CHECK(r.reply().nodes.size() == 2 * 26);
+  CHECK(r.reply().nodes6.size() == 38);
+  CHECK(as_text(r.reply().token) == "tok");
+  CHECK(as_text(*r.reply().samples) == hashes);
+  CHECK(r.reply().interval == 300);
+  CHECK(r.reply().num == 123'456'789'012);
+  CHECK(as_text(r.reply().seeds_filter) == seeds);
+  CHECK(as_text(r.reply().peers_filter) == others);
+  const auto got = r.reply().item({});
+  REQUIRE(got);
+  CHECK(as_text(got->value) == "1:x");
+  REQUIRE(got->signed_by);
+  CHECK(got->signed_by->seq == 77);
+  CHECK(dht::signature_holds(got->value, *got->signed_by));
+  // With less room, nodes go; the item stays, or there is no reply at all.
+  for (std::size_t room = text.size(); room > 0; --room) {
+    const auto less = encoded([&](auto out) { return encode_reply(out, as_bytes("aa"), "LD", body); }, room);
+    if (less.empty()) continue;
+    const Read s{less};
+    REQUIRE(s.result);
+    CHECK(s.reply().item({}));
+    CHECK(s.reply().samples);
+    CHECK(as_text(s.reply().token) == "tok");
+  }
+}
+
+TEST_CASE("parts of an item that do not make one are none") {
+  const std::string head = "d1:rd2:id20:" + kId;
+  const std::string k = "1:k32:" + std::string(32, 'k'), sig = "3:sig64:" + std::string(64, 's'),
+                    end = "1:v1:xe1:t2:aa1:y1:re";
+  CHECK(Read{head + end}.reply().item({}));
+  CHECK_FALSE(Read{head + end}.reply().item({})->signed_by);
+  CHECK(Read{head + k + "3:seqi1e" + sig + end}.reply().item({})->signed_by);
+  CHECK_FALSE(Read{head + k + sig + end}.reply().item({}));
+  CHECK_FALSE(Read{head + k + "3:seqi1e" + end}.reply().item({}));
+  CHECK_FALSE(Read{head + "3:seqi1e" + "e1:t2:aa1:y1:re"}.reply().item({}));
+  CHECK(Read{head + "4:BFsd3:abc7:samplesi1e" + end}.reply().seeds_filter.empty());
+}
+
 TEST_CASE("S9 an unknown query with a target or an info_hash is understood, without it is 204") {
   const Read a{"d1:ad2:id20:" + kId + "6:target20:" + kTarget + "e1:q4:vote1:t1:x1:y1:qe"};
   REQUIRE(a.result);
