@@ -34,6 +34,8 @@ Limits Limits::node() {
   l.peers_per_hash = 2'000;
   l.peers_total = 1'000'000;
   l.hashes_total = 100'000;
+  l.items_total = 20'000;
+  l.items_bytes = 16u << 20;
   l.max_outstanding = 10'000;
   l.max_lookups = 256;
   return l;
@@ -55,10 +57,11 @@ Node::State::State(Instant start, NodeConfig settings, wire::Rng generator)
 // --- what comes in ---
 
 void Node::State::on_query(Instant now, const Endpoint& from, Bytes transaction, const krpc::Query& query,
-                           Output& out) {
+                           const Node* sister, Output& out) {
   ++counters.queries_in;
   if (config.read_only) return;
-  responder.answer(now, from, transaction, query, table, rng, out.datagrams, counters);
+  const Responder::Tables tables{table, sister != nullptr ? &sister->state_->table : nullptr};
+  responder.answer(now, from, transaction, query, tables, rng, out.datagrams, counters);
   if (!query.read_only) meet(now, {query.id, from});
 }
 
@@ -159,13 +162,13 @@ void Node::State::on_late(Instant now, const RpcTable::Late& late, Output& out) 
 
 void Node::State::advance(Instant now, Output& out) {
   while (const auto late = queries.next_late(now)) on_late(now, *late, out);
-  if (responder.store().next_sweep() <= now) responder.store().sweep(now);
+  if (responder.next_sweep() <= now) responder.sweep(now);
   work(now, out);
 }
 
 Instant Node::State::next_deadline() const {
   if (can_start()) return latest;
-  Instant next = std::min({queries.next_deadline(), responder.store().next_sweep(), bootstrap.next_deadline(),
+  Instant next = std::min({queries.next_deadline(), responder.next_sweep(), bootstrap.next_deadline(),
                            maintenance.next_deadline(), announcer.next_deadline(table.size())});
   // While the rpc table is full, its own deadlines are what verification waits for.
   if (!queries.full()) next = std::min(next, verifier.next_deadline());
@@ -247,8 +250,9 @@ Node::Node(Node&&) noexcept = default;
 Node& Node::operator=(Node&&) noexcept = default;
 Node::~Node() = default;
 
-void Node::receive(Instant now, const Endpoint& from, Bytes datagram, Output& out) {
+void Node::receive(Instant now, const Endpoint& from, Bytes datagram, Output& out, const Node* sister) {
   State& s = *state_;
+  assert(sister == nullptr || sister->family() != family());
   ++s.counters.datagrams_in;
   if (!s.guard.allows(from)) {
     ++s.counters.refused_source;
@@ -263,7 +267,7 @@ void Node::receive(Instant now, const Endpoint& from, Bytes datagram, Output& ou
     return;
   }
   if (const auto* query = std::get_if<krpc::Query>(&message->body)) {
-    s.on_query(now, from, message->transaction, *query, out);
+    s.on_query(now, from, message->transaction, *query, sister, out);
   } else if (const auto* reply = std::get_if<krpc::Reply>(&message->body)) {
     s.on_reply(now, from, *message, *reply, out);
   } else {
@@ -389,6 +393,8 @@ std::size_t Node::stored_peers(const InfoHash& info_hash) const {
   return state_->responder.store().count(Key{info_hash.bytes()});
 }
 
+std::size_t Node::stored_items() const { return state_->responder.items().size(); }
+
 const Counters& Node::counters() const { return state_->counters; }
 
 void Node::check_invariants() const {
@@ -396,6 +402,7 @@ void Node::check_invariants() const {
   s.table.check_invariants();
   s.queries.table().check_invariants();
   s.responder.store().check_invariants();
+  s.responder.items().check_invariants();
   assert(s.next_deadline() <= s.queries.next_deadline());
   assert(s.joining == 0 || s.bootstrap.running());
   assert(s.lingering.size() <= s.queries.table().size());

@@ -55,6 +55,10 @@ struct Limits {
   std::size_t peers_total = 20'000;
   std::size_t hashes_total = 5'000;
   std::size_t values_per_reply = 50;
+  std::size_t items_total = 1'000;       // BEP 44
+  std::size_t items_bytes = 512u << 10;  // memory, all told
+  Duration item_expiry = std::chrono::hours(2);
+  Duration sample_interval = std::chrono::hours(1);  // S6: a subset of info-hashes is shown for so long
   std::size_t max_outstanding = 2'000;
   std::size_t max_lookups = 64;          // running at once; more wait in line
   [[nodiscard]] static Limits client();  // get, seed, dht ...
@@ -164,7 +168,7 @@ struct Snapshot {
 struct Counters {
   std::uint64_t datagrams_in = 0, queries_in = 0, replies_in = 0, errors_in = 0, malformed_in = 0, stray_replies = 0,
                 refused_source = 0, queries_out = 0, replies_out = 0, timeouts = 0, evicted = 0, announces_in = 0,
-                tokens_refused = 0, store_refused = 0;
+                tokens_refused = 0, store_refused = 0, puts_in = 0, puts_refused = 0;
 };
 
 class Node {
@@ -175,7 +179,8 @@ class Node {
   ~Node();
 
   // --- driving ---
-  void receive(Instant now, const Endpoint& from, Bytes datagram, Output& out);
+  /// `sister`: our node on the other family, whose contacts are shown to those who want them (BEP 32).
+  void receive(Instant now, const Endpoint& from, Bytes datagram, Output& out, const Node* sister = nullptr);
   void advance(Instant now, Output& out);
   [[nodiscard]] Instant next_deadline() const;
 
@@ -211,6 +216,7 @@ class Node {
   [[nodiscard]] std::optional<Endpoint> external() const;
   [[nodiscard]] std::vector<NodeView> closest(const Key& target, std::size_t n) const;
   [[nodiscard]] std::size_t stored_peers(const InfoHash& info_hash) const;
+  [[nodiscard]] std::size_t stored_items() const;
   [[nodiscard]] const Counters& counters() const;
   void check_invariants() const;  // asserts; for tests, simulator, fuzzers
 

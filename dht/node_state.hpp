@@ -27,7 +27,8 @@ struct Node::State {
   State(Instant start, NodeConfig settings, wire::Rng generator);
 
   // --- what comes in (node.cpp) ---
-  void on_query(Instant now, const Endpoint& from, Bytes transaction, const krpc::Query& query, Output& out);
+  void on_query(Instant now, const Endpoint& from, Bytes transaction, const krpc::Query& query, const Node* sister,
+                Output& out);
   void on_reply(Instant now, const Endpoint& from, const krpc::Message& message, const krpc::Reply& reply, Output& out);
   void on_error(Instant now, const Endpoint& from, const krpc::Message& message, Output& out);
   void on_late(Instant now, const RpcTable::Late& late, Output& out);

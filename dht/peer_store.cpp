@@ -12,7 +12,9 @@ namespace {
 
 using wire::Endpoint;
 
-// An age is kept in 16 bits of ticks. Sweeps come far more often than the ticks wrap (72 hours).
+// An age is kept in 15 bits of ticks. Sweeps come far more often than the ticks wrap (36 hours).
+constexpr std::uint16_t kTickMask = 0x7fff;
+constexpr std::uint16_t kSeedBit = 0x8000;
 constexpr wire::Duration kTick = std::chrono::seconds(4);
 constexpr wire::Duration kSweepEvery = std::chrono::minutes(1);
 
@@ -26,16 +28,24 @@ PeerStore::PeerStore(wire::Instant now, wire::Family family, const wire::NodeId&
       caps_(caps),
       family_(family),
       one_per_address_(one_per_address) {
-  assert(caps.expiry / kTick < 0x8000);
+  assert(caps.expiry / kTick < 0x4000);
 }
 
 std::uint16_t PeerStore::tick(wire::Instant now) const {
-  return static_cast<std::uint16_t>(static_cast<std::uint64_t>((now - start_) / kTick));
+  return static_cast<std::uint16_t>(static_cast<std::uint64_t>((now - start_) / kTick) & kTickMask);
+}
+
+std::uint16_t PeerStore::age(const std::uint8_t* record, std::uint16_t now) const {
+  const std::uint16_t stored = wire::load_be16(record + Endpoint::compact_size(family_));
+  return static_cast<std::uint16_t>((now - stored) & kTickMask);
+}
+
+bool PeerStore::is_seed(const std::uint8_t* record) const {
+  return (wire::load_be16(record + Endpoint::compact_size(family_)) & kSeedBit) != 0;
 }
 
 bool PeerStore::expired(const std::uint8_t* record, std::uint16_t now) const {
-  const std::uint16_t stored = wire::load_be16(record + Endpoint::compact_size(family_));
-  return static_cast<std::uint16_t>(now - stored) >= caps_.expiry / kTick;
+  return age(record, now) >= caps_.expiry / kTick;
 }
 
 bool PeerStore::accepts(const wire::Key& info_hash) const {
@@ -53,14 +63,14 @@ std::uint8_t* PeerStore::find_peer(Swarm& swarm, const std::uint8_t* compact) {
   return nullptr;
 }
 
-bool PeerStore::add(wire::Instant now, const wire::Key& info_hash, const Endpoint& peer) {
+bool PeerStore::add(wire::Instant now, const wire::Key& info_hash, const Endpoint& peer, bool seed) {
   assert(peer.family() == family_);
   if (!accepts(info_hash)) return false;
   const wire::Distance d = wire::distance(own_, info_hash);
   const std::uint16_t ticks = tick(now);
   std::array<std::uint8_t, Endpoint::compact_size(wire::Family::v6) + 2> record;
   const std::size_t compact = peer.write_compact(record.data());
-  wire::store_be16(record.data() + compact, ticks);
+  wire::store_be16(record.data() + compact, seed ? static_cast<std::uint16_t>(ticks | kSeedBit) : ticks);
 
   auto found = hashes_.find(d);
   if (found != hashes_.end()) {
@@ -92,7 +102,8 @@ bool PeerStore::make_room(const wire::Distance& d, bool new_hash) {
   return true;
 }
 
-krpc::CompactPeers PeerStore::sample(wire::Instant now, const wire::Key& info_hash, std::size_t max, wire::Rng& rng) {
+krpc::CompactPeers PeerStore::sample(wire::Instant now, const wire::Key& info_hash, std::size_t max, wire::Rng& rng,
+                                     bool no_seeds) {
   const auto found = hashes_.find(wire::distance(own_, info_hash));
   if (found == hashes_.end()) return {};
   Swarm& swarm = found->second;
@@ -101,20 +112,55 @@ krpc::CompactPeers PeerStore::sample(wire::Instant now, const wire::Key& info_ha
     hashes_.erase(found);
     return {};
   }
-  const std::size_t n = swarm.size() / record_size();
+  const std::size_t n = no_seeds ? peers_first(swarm) : swarm.size() / record_size();
   const std::size_t taken = std::min(n, max);
   // The order of records means nothing, so the sample is drawn by moving it to the front.
-  std::array<std::uint8_t, Endpoint::compact_size(wire::Family::v6) + 2> held;
   for (std::size_t i = 0; taken < n && i < taken; ++i) {
-    const std::size_t j = i + static_cast<std::size_t>(rng.below(n - i));
-    if (i == j) continue;
-    std::uint8_t* a = swarm.data() + i * record_size();
-    std::uint8_t* b = swarm.data() + j * record_size();
-    std::memcpy(held.data(), a, record_size());
-    std::memcpy(a, b, record_size());
-    std::memcpy(b, held.data(), record_size());
+    swap_records(swarm, i, i + static_cast<std::size_t>(rng.below(n - i)));
   }
   return {swarm.data(), taken, record_size(), Endpoint::compact_size(family_)};
+}
+
+std::size_t PeerStore::peers_first(Swarm& swarm) const {
+  std::size_t n = 0;
+  for (std::size_t i = 0; i < swarm.size() / record_size(); ++i)
+    if (!is_seed(swarm.data() + i * record_size())) swap_records(swarm, n++, i);
+  return n;
+}
+
+void PeerStore::swap_records(Swarm& swarm, std::size_t i, std::size_t j) const {
+  if (i == j) return;
+  std::uint8_t* a = swarm.data() + i * record_size();
+  std::swap_ranges(a, a + record_size(), swarm.data() + j * record_size());
+}
+
+bool PeerStore::count_in(wire::Instant now, const wire::Key& info_hash, BloomFilter& seeds, BloomFilter& peers) const {
+  const auto found = hashes_.find(wire::distance(own_, info_hash));
+  if (found == hashes_.end()) return false;
+  const std::uint16_t ticks = tick(now);
+  bool any = false;
+  for (std::size_t at = 0; at < found->second.size(); at += record_size()) {
+    const std::uint8_t* record = found->second.data() + at;
+    if (expired(record, ticks)) continue;
+    any = true;
+    const auto peer = Endpoint::from_compact({record, Endpoint::compact_size(family_)});
+    (is_seed(record) ? seeds : peers).insert(peer->address);
+  }
+  return any;
+}
+
+bool PeerStore::contains(const wire::Key& info_hash) const { return hashes_.contains(wire::distance(own_, info_hash)); }
+
+void PeerStore::move_to(const wire::NodeId& own) {
+  Map moved;
+  while (!hashes_.empty()) {
+    auto node = hashes_.extract(hashes_.begin());
+    const wire::Key info_hash{wire::distance(own_, node.key()).bytes()};
+    node.key() = wire::distance(own, info_hash);
+    moved.insert(std::move(node));
+  }
+  hashes_ = std::move(moved);
+  own_ = own;
 }
 
 std::size_t PeerStore::count(const wire::Key& info_hash) const {
@@ -152,10 +198,9 @@ void PeerStore::drop_oldest(Swarm& swarm, std::uint16_t now) {
   std::size_t oldest = 0;
   std::uint16_t oldest_age = 0;
   for (std::size_t at = 0; at < swarm.size(); at += record_size()) {
-    const auto age =
-        static_cast<std::uint16_t>(now - wire::load_be16(swarm.data() + at + Endpoint::compact_size(family_)));
-    if (age >= oldest_age) {
-      oldest_age = age;
+    const std::uint16_t of_this = age(swarm.data() + at, now);
+    if (of_this >= oldest_age) {
+      oldest_age = of_this;
       oldest = at;
     }
   }

@@ -10,11 +10,53 @@ namespace {
 constexpr std::size_t kMaxNodes = 16;
 // Nobody needs a longer transaction id, and what is echoed must not eat up the reply.
 constexpr std::size_t kMaxTransaction = 128;
+constexpr std::size_t kItemReplyMax = 1'500;  // S3
 
 /// Whether the node asked for contacts of that family; without `want` the family of the transport is meant (BEP 32).
 bool wants_family(const krpc::Query& q, Family family) {
   if (!q.want_v4 && !q.want_v6) return true;
   return family == Family::v4 ? q.want_v4 : q.want_v6;
+}
+
+/// The closest good contacts of a table, as a reply wants them.
+class Nearest {
+ public:
+  std::span<const Contact* const> find(const RoutingTable& table, const Key& target, std::size_t k) {
+    const std::size_t n = table.closest(target, {entries_.data(), std::min(k, kMaxNodes)}, true);
+    std::copy_n(entries_.begin(), n, contacts_.begin());
+    return {contacts_.data(), n};
+  }
+
+ private:
+  std::array<const RoutingTable::Entry*, kMaxNodes> entries_;
+  std::array<const Contact*, kMaxNodes> contacts_;
+};
+
+/// The sizes of key and signature have been checked by the decoder.
+ItemView item_of(const krpc::Query& query) {
+  ItemView item{query.value, std::nullopt};
+  if (query.key.empty()) return item;
+  MutablePart& part = item.signed_by.emplace();
+  std::copy(query.key.begin(), query.key.end(), part.key.begin());
+  std::copy(query.signature.begin(), query.signature.end(), part.signature.begin());
+  part.salt = query.salt;
+  part.seq = *query.seq;
+  return item;
+}
+
+std::string_view describe(Items::Verdict why) {
+  switch (why) {
+    case Items::Verdict::full: return "store full";
+    case Items::Verdict::not_canonical: return "not canonical";
+    case Items::Verdict::value_too_big: return "value too big";
+    case Items::Verdict::bad_signature: return "bad signature";
+    case Items::Verdict::salt_too_big: return "salt too big";
+    case Items::Verdict::cas_mismatch: return "CAS mismatch, read again";
+    case Items::Verdict::seq_too_low: return "seq not above the current one";
+    case Items::Verdict::stored:
+    case Items::Verdict::refreshed: break;
+  }
+  return "";
 }
 
 }  // namespace
@@ -30,33 +72,70 @@ Responder::Responder(Instant now, const NodeConfig& config, wire::Rng& rng)
       store_(now, config.family, config.id,
              {config.limits.peers_per_hash, config.limits.peers_total, config.limits.hashes_total,
               config.limits.peer_expiry},
-             !config.private_net) {}
+             !config.private_net),
+      items_(now, config.id, {config.limits.items_total, config.limits.items_bytes, config.limits.item_expiry}),
+      samples_(config.limits.sample_interval) {}
 
 void Responder::answer(Instant now, const Endpoint& from, Bytes transaction, const krpc::Query& query,
-                       const RoutingTable& table, wire::Rng& rng, wire::DatagramBatch& out, Counters& counters) {
+                       const Tables& tables, wire::Rng& rng, wire::DatagramBatch& out, Counters& counters) {
   if (transaction.size() > kMaxTransaction) return;
-  if (query.method == krpc::Method::announce_peer) {
-    return announce(now, from, transaction, query, rng, out, counters);
+  switch (query.method) {
+    case krpc::Method::ping: return reply(transaction, {id_, from, std::nullopt, {}, {}, {}}, out, counters);
+    case krpc::Method::announce_peer: return announce(now, from, transaction, query, rng, out, counters);
+    case krpc::Method::put: return put(now, from, transaction, query, rng, out, counters);
+    default: return nodes(now, from, transaction, query, tables, rng, out, counters);
   }
-  krpc::ReplyBody body{id_, from, std::nullopt, {}, {}, {}};
-  if (query.method == krpc::Method::ping) return reply(transaction, body, out, counters);
+}
 
-  std::array<const RoutingTable::Entry*, kMaxNodes> nearest;
-  std::array<const Contact*, kMaxNodes> contacts;
+/// Everything that is answered with nodes, and whatever else the method asks for.
+void Responder::nodes(Instant now, const Endpoint& from, Bytes transaction, const krpc::Query& query,
+                      const Tables& tables, wire::Rng& rng, wire::DatagramBatch& out, Counters& counters) {
+  krpc::ReplyBody body{id_, from, std::nullopt, {}, {}, {}};
+  Nearest own, other;
   if (wants_family(query, family_)) {
-    const std::size_t n = table.closest(query.target, {nearest.data(), std::min(k_, kMaxNodes)}, true);
-    std::copy_n(nearest.begin(), n, contacts.begin());
     body.nodes_family = family_;
-    body.nodes = {contacts.data(), n};
+    body.nodes = own.find(tables.own, query.target, k_);
   }
+  const Family other_family = family_ == Family::v4 ? Family::v6 : Family::v4;
+  if (tables.other != nullptr && (query.want_v4 || query.want_v6) && wants_family(query, other_family)) {
+    body.other_nodes = other.find(*tables.other, query.target, k_);
+  }
+
   Tokens::Token token;
-  if (query.method == krpc::Method::get_peers) {
-    // A full store gives no token, so that the announce goes to somebody who has room (S1).
-    if (store_.accepts(query.target)) {
-      token = tokens_.make(now, from.address, query.target, rng);
-      body.token = token;
-    }
-    body.values = store_.sample(now, query.target, values_max_, rng);
+  krpc::ScrapeBody scrape;
+  krpc::SamplesBody samples;
+  krpc::ItemBody item_body;
+  std::optional<ItemView> item;
+  bool give_token = false;
+  switch (query.method) {
+    case krpc::Method::get_peers:
+      give_token = store_.accepts(query.target);
+      body.values = store_.sample(now, query.target, values_max_, rng, query.no_seed);
+      if (!query.scrape) break;
+      if (const auto* filters = scrapes_.find(now, query.target, store_)) {
+        scrape = {filters->seeds.bytes(), filters->peers.bytes()};
+        body.scrape = &scrape;
+      }
+      break;
+    case krpc::Method::get:
+      give_token = items_.accepts(query.target);
+      item = items_.find(now, query.target);
+      if (!item) break;
+      item_body.signed_by = item->signed_by ? &*item->signed_by : nullptr;
+      // Who has this or a newer one is told the number only.
+      if (!(query.seq && item->signed_by && item->signed_by->seq <= *query.seq)) item_body.value = item->value;
+      body.item = &item_body;
+      break;
+    case krpc::Method::sample_infohashes:
+      samples = {samples_.take(now, store_, rng), samples_.interval_seconds(), store_.hashes()};
+      body.samples = &samples;
+      break;
+    default: break;
+  }
+  // A full store gives no token, so that what is to be stored goes to somebody who has room (S1).
+  if (give_token) {
+    token = tokens_.make(now, from.address, query.target, rng);
+    body.token = token;
   }
   reply(transaction, body, out, counters);
 }
@@ -70,16 +149,48 @@ void Responder::announce(Instant now, const Endpoint& from, Bytes transaction, c
   }
   const Endpoint peer{from.address, query.implied_port ? from.port : query.port};
   if (peer.port <= 1) return refuse(from, {krpc::kProtocolError, transaction, "bad port"}, out);
-  if (!store_.add(now, query.target, peer)) {
+  if (!store_.add(now, query.target, peer, query.seed)) {
     ++counters.store_refused;
     return refuse(from, {krpc::kServerError, transaction, "store full"}, out);
   }
   reply(transaction, {id_, from, std::nullopt, {}, {}, {}}, out, counters);
 }
 
+void Responder::put(Instant now, const Endpoint& from, Bytes transaction, const krpc::Query& query, wire::Rng& rng,
+                    wire::DatagramBatch& out, Counters& counters) {
+  ++counters.puts_in;
+  const auto refused = [&](Items::Verdict why) {
+    ++counters.puts_refused;
+    refuse(from, {static_cast<int>(why), transaction, describe(why)}, out);
+  };
+  // Before anything is hashed.
+  if (query.value.size() > kMaxValue) return refused(Items::Verdict::value_too_big);
+  if (query.salt.size() > kMaxSalt) return refused(Items::Verdict::salt_too_big);
+  const ItemView item = item_of(query);
+  if (!tokens_.valid(now, from.address, item.target(), query.token, rng)) {
+    ++counters.tokens_refused;
+    return refuse(from, {krpc::kProtocolError, transaction, "bad token"}, out);
+  }
+  const Items::Verdict verdict = items_.put(now, item, query.cas);
+  if (verdict != Items::Verdict::stored && verdict != Items::Verdict::refreshed) return refused(verdict);
+  reply(transaction, {id_, from, std::nullopt, {}, {}, {}}, out, counters);
+}
+
+void Responder::move_to(const NodeId& id) {
+  id_ = id;
+  store_.move_to(id);
+  items_.move_to(id);
+}
+
+void Responder::sweep(Instant now) {
+  if (store_.next_sweep() <= now) store_.sweep(now);
+  if (items_.next_sweep() <= now) items_.sweep(now);
+}
+
 void Responder::reply(Bytes transaction, const krpc::ReplyBody& body, wire::DatagramBatch& out,
                       Counters& counters) const {
-  const std::size_t size = krpc::encode_reply(out.reserve(body.to, reply_max_), transaction, version_, body);
+  const std::size_t max = body.item != nullptr ? std::max(reply_max_, kItemReplyMax) : reply_max_;
+  const std::size_t size = krpc::encode_reply(out.reserve(body.to, max), transaction, version_, body);
   out.commit(size);
   if (size != 0) ++counters.replies_out;
 }

@@ -1,15 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
-// Answers other nodes' queries (BEP 5, 32, 42 "ip"): the serving half of a node. Owns what is served - tokens and
-// stored peers - and is shown the routing table. One query in, at most one datagram of at most Limits::reply_max bytes
-// out, no allocation when warm (an announce for a new hash has to store it).
+// Answers other nodes' queries (BEP 5, 32, 33, 42 "ip", 44, 51): the serving half of a node. Owns what is served -
+// tokens, stored peers and items - and is shown the routing table. One query in, at most one datagram of at most
+// Limits::reply_max bytes out (1,500 with an item, S3), no allocation when warm (what is new has to be stored).
 #pragma once
 
+#include <algorithm>
 #include <string>
 
+#include "dht/items.hpp"
 #include "dht/krpc.hpp"
 #include "dht/node.hpp"
 #include "dht/peer_store.hpp"
 #include "dht/routing_table.hpp"
+#include "dht/sample_window.hpp"
+#include "dht/scrape_cache.hpp"
 #include "dht/tokens.hpp"
 
 namespace lodestone::dht {
@@ -18,18 +22,35 @@ class Responder {
  public:
   Responder(Instant now, const NodeConfig& config, wire::Rng& rng);
 
-  /// Appends the reply or the error. Counts replies_out, announces_in, tokens_refused and store_refused.
-  void answer(Instant now, const Endpoint& from, Bytes transaction, const krpc::Query& query, const RoutingTable& table,
+  /// The routing tables to answer from; `other` (may be null) is that of our node on the other family (BEP 32).
+  struct Tables {
+    const RoutingTable& own;
+    const RoutingTable* other = nullptr;
+  };
+  /// Appends the reply or the error. Counts replies_out, announces_in, puts_in and what is refused.
+  void answer(Instant now, const Endpoint& from, Bytes transaction, const krpc::Query& query, const Tables& tables,
               wire::Rng& rng, wire::DatagramBatch& out, Counters& counters);
   /// A query that could not be read: the error it deserves.
   void refuse(const Endpoint& from, const krpc::Rejected& rejected, wire::DatagramBatch& out) const;
 
   [[nodiscard]] PeerStore& store() { return store_; }
   [[nodiscard]] const PeerStore& store() const { return store_; }
+  [[nodiscard]] Items& items() { return items_; }
+  [[nodiscard]] const Items& items() const { return items_; }
+
+  /// Our id has changed (T1).
+  void move_to(const NodeId& id);
+  /// Drops what has expired. Due at next_sweep().
+  void sweep(Instant now);
+  [[nodiscard]] Instant next_sweep() const { return std::min(store_.next_sweep(), items_.next_sweep()); }
 
  private:
+  void nodes(Instant now, const Endpoint& from, Bytes transaction, const krpc::Query& query, const Tables& tables,
+             wire::Rng& rng, wire::DatagramBatch& out, Counters& counters);
   void announce(Instant now, const Endpoint& from, Bytes transaction, const krpc::Query& query, wire::Rng& rng,
                 wire::DatagramBatch& out, Counters& counters);
+  void put(Instant now, const Endpoint& from, Bytes transaction, const krpc::Query& query, wire::Rng& rng,
+           wire::DatagramBatch& out, Counters& counters);
   void reply(Bytes transaction, const krpc::ReplyBody& body, wire::DatagramBatch& out, Counters& counters) const;
 
   NodeId id_;
@@ -40,6 +61,9 @@ class Responder {
   std::size_t values_max_;
   Tokens tokens_;
   PeerStore store_;
+  Items items_;
+  SampleWindow samples_;
+  ScrapeCache scrapes_;
 };
 
 }  // namespace lodestone::dht

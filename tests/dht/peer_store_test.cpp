@@ -138,3 +138,74 @@ TEST_CASE("S2 v6 peers are stored, too, and a v4 peer costs eight bytes") {
   v4.store.add(kStart, at_distance(1), peer(1));
   CHECK(v4.store.sample(kStart, at_distance(1), 50, v4.rng).stride == 8);
 }
+
+TEST_CASE("S7 seeds and peers are told apart, and the latest announce says which it is") {
+  Bench b;
+  const auto hash = at_distance(1);
+  for (std::uint32_t i = 0; i < 30; ++i) b.store.add(kStart, hash, peer(i), i < 10);
+  b.store.add(kStart, hash, peer(3), false);
+  b.store.add(kStart, hash, peer(20), true);
+  dht::BloomFilter seeds, peers, expected_seeds, expected_peers;
+  CHECK(b.store.count_in(kStart, hash, seeds, peers));
+  for (std::uint32_t i = 0; i < 30; ++i) {
+    const bool seed = (i < 10 && i != 3) || i == 20;
+    (seed ? expected_seeds : expected_peers).insert(peer(i).address);
+  }
+  CHECK(seeds == expected_seeds);
+  CHECK(peers == expected_peers);
+  CHECK_FALSE(b.store.count_in(kStart, at_distance(2), seeds, peers));
+  CHECK_FALSE(b.store.count_in(kStart + 46min, hash, seeds, peers));
+}
+
+TEST_CASE("S2 who wants no seeds gets a sample of the others") {
+  Bench b;
+  const auto hash = at_distance(1);
+  for (std::uint32_t i = 0; i < 40; ++i) b.store.add(kStart, hash, peer(i), i % 4 != 0);
+  const auto sample = [&](std::size_t max) {
+    const auto peers = b.store.sample(kStart, hash, max, b.rng, true);
+    std::set<wire::Endpoint> out;
+    for (std::size_t i = 0; i < peers.count; ++i)
+      out.insert(*wire::Endpoint::from_compact({peers.data + i * peers.stride, peers.size}));
+    CHECK(out.size() == peers.count);
+    return out;
+  };
+  std::set<wire::Endpoint> expected;
+  for (std::uint32_t i = 0; i < 40; i += 4) expected.insert(peer(i));
+  CHECK(sample(50) == expected);
+  for (const auto& p : sample(5)) CHECK(expected.contains(p));
+  CHECK(sample(5).size() == 5);
+  CHECK(b.sample(kStart, hash, 50).size() == 40);
+  b.store.check_invariants();
+}
+
+TEST_CASE("S2 a seed expires like others, however late in the run") {
+  Bench b;
+  for (const wire::Instant start : {kStart, kStart + 35h, kStart + 36h + 10min, kStart + 1'000h}) {
+    b.store.add(start, at_distance(1), peer(1), true);
+    CHECK(b.sample(start + 44min, at_distance(1), 9).size() == 1);
+    CHECK(b.sample(start + 46min, at_distance(1), 9).empty());
+    b.store.sweep(start + 46min);
+    CHECK(b.store.peers() == 0);
+  }
+}
+
+TEST_CASE("T1 what is stored moves with our id") {
+  Bench b{{10, 100, 5, 45min}};
+  for (const std::uint8_t d : std::initializer_list<std::uint8_t>{10, 20, 30, 40})
+    b.store.add(kStart, at_distance(d), peer(d));
+  wire::NodeId own;
+  own.bytes()[0] = 40;
+  b.store.move_to(own);
+  b.store.check_invariants();
+  CHECK(b.store.peers() == 4);
+  for (const std::uint8_t d : std::initializer_list<std::uint8_t>{10, 20, 30, 40}) {
+    CHECK(b.sample(kStart, at_distance(d), 9) == std::set{peer(d)});
+    CHECK(b.store.contains(at_distance(d)));
+  }
+  CHECK(b.store.add(kStart, at_distance(41), peer(1)));
+  CHECK(b.store.add(kStart, at_distance(42), peer(1)));
+  CHECK_FALSE(b.store.contains(at_distance(20)));  // the farthest now: 20 ^ 40 = 60
+  std::set<wire::Key> hashes;
+  b.store.for_each_hash([&](const wire::Key& k) { hashes.insert(k); });
+  CHECK(hashes == std::set{at_distance(10), at_distance(30), at_distance(40), at_distance(41), at_distance(42)});
+}
