@@ -3,14 +3,22 @@
 
 #include <algorithm>
 
+#include "dht/items.hpp"
+
 namespace lodestone::dht {
 
 Announce::Announce(const Candidates& candidates, int k, const Key& info_hash, const AnnounceSpec& spec)
     : info_hash_(info_hash), spec_(spec) {
   candidates.for_each_answered([&](const Candidates::Candidate& c) {
-    if (!c.token.empty()) targets_.push_back({c.contact, c.rtt, c.token, State::untold});
+    if (!c.token.empty()) targets_.push_back({c.contact, c.rtt, c.token, std::nullopt, State::untold});
     return targets_.size() < static_cast<std::size_t>(k);
   });
+}
+
+Announce::Announce(const Candidates& candidates, int k, const Gather& gather)
+    : Announce(candidates, k, gather.to_put()->target(), AnnounceSpec{}) {
+  item_ = gather.to_put();
+  for (Target& t : targets_) t.cas = gather.cas_for(t.contact.endpoint);
 }
 
 std::optional<Ask> Announce::next(std::uint32_t tag_base) {
@@ -20,19 +28,26 @@ std::optional<Ask> Announce::next(std::uint32_t tag_base) {
     t.state = State::told;
     return Ask{.to = t.contact.endpoint,
                .expected = t.contact.id,
-               .method = krpc::Method::announce_peer,
+               .method = item_ != nullptr ? krpc::Method::put : krpc::Method::announce_peer,
                .target = info_hash_,
                .tag = tag_base + static_cast<std::uint32_t>(i),
                .token = t.token,
                .port = spec_.port,
-               .implied_port = spec_.implied_port};
+               .implied_port = spec_.implied_port,
+               .seed = spec_.seed,
+               .item = item_,
+               .cas = t.cas};
   }
   return std::nullopt;
 }
 
 void Announce::on_reply(std::uint32_t i) { targets_[i].state = State::stored; }
 
-void Announce::on_refused(std::uint32_t i) { targets_[i].state = State::refused; }
+void Announce::on_refused(std::uint32_t i, std::int64_t code) {
+  targets_[i].state = State::refused;
+  conflicts_ += code == static_cast<std::int64_t>(Items::Verdict::cas_mismatch) ||
+                code == static_cast<std::int64_t>(Items::Verdict::seq_too_low);
+}
 
 // Still counted as stored if its reply comes while others are waited for.
 void Announce::on_overdue(std::uint32_t i) { targets_[i].state = State::refused; }

@@ -6,8 +6,12 @@
 
 namespace lodestone::dht {
 
-Lookup::Lookup(const Params& params, const NodeId& own_id, const Guard& guard)
-    : params_(params), own_id_(own_id), guard_(guard), candidates_(params.target, params.diverse) {
+Lookup::Lookup(const Params& params, const NodeId& own_id, const Guard& guard, std::unique_ptr<Gather> gather)
+    : params_(params),
+      own_id_(own_id),
+      guard_(guard),
+      gather_(std::move(gather)),
+      candidates_(params.target, params.diverse) {
   assert(params.method == krpc::Method::get_peers || !params.announce);
 }
 
@@ -42,6 +46,7 @@ std::optional<Ask> Lookup::next(Instant now) {
   ask.method = params_.method;
   ask.target = params_.target;
   ask.tag = *i;
+  if (gather_) gather_->shape(ask);
   return ask;
 }
 
@@ -54,10 +59,11 @@ void Lookup::on_reply(Instant now, std::uint32_t tag, const Answer& answer, Outp
   if (answer.reply.values && params_.method == krpc::Method::get_peers) {
     take_values(now, answer, out);
   }
+  if (gather_) gather_->on_reply(params_.id, answer, out);
 }
 
-void Lookup::on_refused(Instant, std::uint32_t tag, Output&) {
-  if (tag >= kAnnounceTags) return announce_->on_refused(tag - kAnnounceTags);
+void Lookup::on_refused(Instant, std::uint32_t tag, std::int64_t code, Output&) {
+  if (tag >= kAnnounceTags) return announce_->on_refused(tag - kAnnounceTags, code);
   if (candidates_.at(tag).state == Candidates::State::overdue) --timeouts_;
   candidates_.set_state(tag, Candidates::State::failed);
 }
@@ -78,16 +84,27 @@ Traversal::Next Lookup::settle(Instant now, Output& out) {
   if (!announce_) {
     if (!search_over()) return Next::wait;
     if (!params_.silent) report(now, out);
-    if (!params_.announce) return Next::over;
-    announce_.emplace(candidates_, params_.k, params_.target, *params_.announce);
+    if (!tells()) return Next::over;
+    begin_to_tell();
     if (!announce_->over()) return Next::ask;
   }
   if (!announce_->over()) return Next::wait;
-  if (!params_.silent) {
+  if (!params_.announce) {
+    out.events.emplace_back(event::PutDone{params_.id, params_.target, announce_->stored(), announce_->refused_count(),
+                                           announce_->conflicts()});
+  } else if (!params_.silent) {
     out.events.emplace_back(event::AnnounceDone{params_.id, wire::InfoHash{params_.target.bytes()}, announce_->stored(),
                                                 announce_->refused_count()});
   }
   return Next::over;
+}
+
+void Lookup::begin_to_tell() {
+  if (params_.announce) {
+    announce_.emplace(candidates_, params_.k, params_.target, *params_.announce);
+  } else {
+    announce_.emplace(candidates_, params_.k, *gather_);
+  }
 }
 
 Traversal::Outcome Lookup::outcome() const { return {answered_, announce_ ? announce_->stored_count() : 0}; }
@@ -99,7 +116,7 @@ bool Lookup::hopes() const {
 bool Lookup::search_over() const {
   if (candidates_.search_over(params_.k, counts())) return true;
   // Nodes that withhold their token make an announcing lookup go outward, but not without end.
-  return params_.announce && candidates_.search_over(2 * params_.k, [](const auto&) { return true; });
+  return tells() && candidates_.search_over(2 * params_.k, [](const auto&) { return true; });
 }
 
 void Lookup::take_nodes(const krpc::Reply& reply) {
@@ -143,7 +160,7 @@ bool Lookup::is_ourselves(const Endpoint& peer, const OwnAddress& own_address) c
   return params_.known_as && peer.port == params_.known_as->port && own_address.is_ours(peer.address);
 }
 
-void Lookup::report(Instant now, Output& out) const {
+void Lookup::report(Instant now, Output& out) {
   LookupStats stats;
   stats.target = params_.target;
   if (first_packet_) stats.duration = now - *first_packet_;
@@ -157,6 +174,7 @@ void Lookup::report(Instant now, Output& out) const {
     return stats.closest.size() < static_cast<std::size_t>(params_.k);
   });
   out.events.emplace_back(event::LookupDone{params_.id, std::move(stats)});
+  if (gather_) gather_->report(params_.id, out);
 }
 
 }  // namespace lodestone::dht

@@ -1,16 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
-// The iterative lookup (BEP 5): find_node or get_peers towards a target, with an announce behind it if one is wanted.
+// The iterative lookup (BEP 5): find_node, get_peers, get or sample_infohashes towards a target, with an announce or a
+// put behind it if one is wanted; a Gather takes what the replies have beside nodes and peers.
 // Peers are streamed out as they come and never end the search (L1); it is over when the k closest responding nodes
 // have answered and nothing closer is outstanding (for an announce: k that gave a token). Peers that come after that,
 // from nodes that were asked before, are streamed, too.
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <vector>
 
 #include "dht/announce.hpp"
 #include "dht/candidates.hpp"
+#include "dht/gather.hpp"
 #include "dht/guard.hpp"
 #include "dht/traversal.hpp"
 
@@ -20,7 +23,7 @@ class Lookup final : public Traversal {
  public:
   struct Params {
     LookupId id = 0;
-    krpc::Method method = krpc::Method::find_node;  // or get_peers
+    krpc::Method method = krpc::Method::find_node;  // or get_peers, get, sample_infohashes
     Key target;
     std::optional<AnnounceSpec> announce;  // get_peers only
     std::optional<AnnounceSpec> known_as;  // what we announce for this hash, here or in another lookup (L4)
@@ -29,8 +32,8 @@ class Lookup final : public Traversal {
     int alpha = 4;
     bool diverse = true;  // L8; off in a private net
   };
-  /// `own_id` is never asked.
-  Lookup(const Params& params, const NodeId& own_id, const Guard& guard);
+  /// `own_id` is never asked. `gather` may be null.
+  Lookup(const Params& params, const NodeId& own_id, const Guard& guard, std::unique_ptr<Gather> gather = nullptr);
 
   /// Peers that need no asking: those stored here. Streamed like others, from an empty endpoint.
   void add_local_peers(const krpc::CompactPeers& peers, const OwnAddress& own_address, Output& out);
@@ -41,7 +44,7 @@ class Lookup final : public Traversal {
   void add_introducer(const Endpoint& endpoint) override;
   [[nodiscard]] std::optional<Ask> next(Instant now) override;
   void on_reply(Instant now, std::uint32_t tag, const Answer& answer, Output& out) override;
-  void on_refused(Instant now, std::uint32_t tag, Output& out) override;
+  void on_refused(Instant now, std::uint32_t tag, std::int64_t code, Output& out) override;
   void on_late(Instant now, std::uint32_t tag, Lateness how, Output& out) override;
   [[nodiscard]] Next settle(Instant now, Output& out) override;
   [[nodiscard]] Outcome outcome() const override;
@@ -54,19 +57,23 @@ class Lookup final : public Traversal {
 
   /// Which of those that answered make up the k that end the search.
   [[nodiscard]] auto counts() const {
-    return [this](const Candidates::Candidate& c) { return !params_.announce || !c.token.empty(); };
+    return [this](const Candidates::Candidate& c) { return !tells() || !c.token.empty(); };
   }
+  /// The closest are told something when the search is over, for which they must have given a token.
+  [[nodiscard]] bool tells() const { return params_.announce || (gather_ && gather_->to_put() != nullptr); }
+  void begin_to_tell();
   [[nodiscard]] bool search_over() const;
   void take_nodes(const krpc::Reply& reply);
   void take_values(Instant now, const Answer& answer, Output& out);
   /// False when it is no peer for us, or known already.
   bool take_peer(const Endpoint& peer, const OwnAddress& own_address);
   [[nodiscard]] bool is_ourselves(const Endpoint& peer, const OwnAddress& own_address) const;
-  void report(Instant now, Output& out) const;
+  void report(Instant now, Output& out);
 
   Params params_;
   NodeId own_id_;
   Guard guard_;
+  std::unique_ptr<Gather> gather_;
   Candidates candidates_;
   std::optional<Announce> announce_;
   std::vector<Endpoint> peers_;  // sorted

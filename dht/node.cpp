@@ -6,7 +6,9 @@
 #include <cassert>
 #include <utility>
 
+#include "dht/item_gather.hpp"
 #include "dht/node_state.hpp"
+#include "dht/scrape_gather.hpp"
 
 namespace lodestone::dht {
 namespace {
@@ -84,6 +86,7 @@ void Node::State::on_reply(Instant now, const Endpoint& from, const krpc::Messag
   }
 
   if (expected && query->asks_nodes && query->purpose != Purpose::caller) told_of(now, query->purpose, reply);
+  if (expected && query->asks_samples && reply.samples) take_samples(now, *query, contact, reply, out);
 
   switch (query->purpose) {
     case Purpose::traversal:
@@ -91,7 +94,7 @@ void Node::State::on_reply(Instant now, const Endpoint& from, const krpc::Messag
         if (expected && reply.id != config.id) {
           traversal->on_reply(now, query->tag, {contact, rtt, reply, own_address}, out);
         } else {
-          traversal->on_refused(now, query->tag, out);
+          traversal->on_refused(now, query->tag, 0, out);
         }
         pump(now, query->owner, out);
       }
@@ -125,7 +128,7 @@ void Node::State::on_error(Instant now, const Endpoint& from, const krpc::Messag
   }
   if (query->purpose == Purpose::traversal) {
     if (Traversal* traversal = find_asking(query->owner)) {
-      traversal->on_refused(now, query->tag, out);
+      traversal->on_refused(now, query->tag, std::get<krpc::ErrorReply>(message.body).code, out);
       pump(now, query->owner, out);
     }
   } else if (query->purpose == Purpose::caller) {
@@ -344,6 +347,44 @@ LookupId Node::find_node(Instant now, const Key& target, Output& out) {
   return id;
 }
 
+LookupId Node::get_item(Instant now, const Key& target, Bytes salt, Output& out) {
+  State& s = *state_;
+  const LookupId id = ++s.last_id;
+  auto gather = std::make_unique<ItemGather>(target, wire::ByteVector(salt.begin(), salt.end()));
+  if (const auto stored = s.responder.items().find(now, target)) gather->add_local(id, *stored, out);
+  s.enqueue(id, s.make_gathering(id, krpc::Method::get, target, std::move(gather)));
+  s.work(now, out);
+  return id;
+}
+
+LookupId Node::put_item(Instant now, const Item& item, std::optional<std::int64_t> cas, Output& out) {
+  State& s = *state_;
+  const LookupId id = ++s.last_id;
+  s.enqueue(id, s.make_gathering(id, krpc::Method::get, item.target(), std::make_unique<ItemGather>(item, cas)));
+  s.work(now, out);
+  return id;
+}
+
+LookupId Node::scrape(Instant now, const InfoHash& info_hash, Output& out) {
+  State& s = *state_;
+  const LookupId id = ++s.last_id;
+  const Key target{info_hash.bytes()};
+  auto gather = std::make_unique<ScrapeGather>(info_hash);
+  BloomFilter seeds, peers;
+  if (s.responder.store().count_in(now, target, seeds, peers)) gather->add_local(seeds, peers);
+  s.enqueue(id, s.make_gathering(id, krpc::Method::get_peers, target, std::move(gather)));
+  s.work(now, out);
+  return id;
+}
+
+LookupId Node::sample(Instant now, const Key& target, Output& out) {
+  State& s = *state_;
+  const LookupId id = ++s.last_id;
+  s.enqueue(id, s.make_gathering(id, krpc::Method::sample_infohashes, target, nullptr));
+  s.work(now, out);
+  return id;
+}
+
 void Node::cancel(LookupId lookup) {
   State& s = *state_;
   if (lookup == 0) return;
@@ -370,6 +411,10 @@ std::uint32_t Node::ping(Instant now, const Endpoint& to, Output& out) {
 
 std::uint32_t Node::find_node_at(Instant now, const Endpoint& to, const Key& target, Output& out) {
   return state_->ask_one(now, to, krpc::Method::find_node, target, out);
+}
+
+std::uint32_t Node::sample_at(Instant now, const Endpoint& to, const Key& target, Output& out) {
+  return state_->ask_one(now, to, krpc::Method::sample_infohashes, target, out);
 }
 
 const NodeId& Node::id() const { return state_->config.id; }

@@ -14,6 +14,7 @@
 #include <variant>
 #include <vector>
 
+#include "dht/item.hpp"
 #include "wire/base/bytes.hpp"
 #include "wire/base/datagram.hpp"
 #include "wire/base/endpoint.hpp"
@@ -98,6 +99,7 @@ struct LookupStats {
 struct AnnounceSpec {
   std::uint16_t port = 0;
   bool implied_port = false;
+  bool seed = false;  // BEP 33: it has all of it
 };
 
 namespace event {
@@ -120,7 +122,46 @@ struct AnnounceDone {
   std::vector<NodeView> stored;
   std::uint32_t refused = 0;
 };
-/// Answer to a query() of the caller: ping or find_node to one address.
+/// A verified item (BEP 44); of a mutable one each is newer than the one before. `from` is empty for what we store.
+struct ItemFound {
+  LookupId lookup;
+  Key target;
+  Item item;
+  Endpoint from;
+};
+/// After LookupDone of a get or put: the newest there is, and how many have it.
+struct ItemDone {
+  LookupId lookup;
+  Key target;
+  std::optional<Item> item;
+  std::uint32_t copies = 0;
+};
+/// After ItemDone of a put: who stored it.
+struct PutDone {
+  LookupId lookup;
+  Key target;
+  std::vector<NodeView> stored;
+  std::uint32_t refused = 0;    // for whatever reason, or in silence
+  std::uint32_t conflicts = 0;  // of these by compare-and-swap (301) or because they have a newer one (302)
+};
+/// After LookupDone of a scrape (BEP 33); addresses, and their standard errors.
+struct ScrapeDone {
+  LookupId lookup;
+  InfoHash info_hash;
+  double seeds = 0, seeds_error = 0, peers = 0, peers_error = 0;
+  std::uint32_t nodes = 0;  // that gave filters
+};
+/// What one node shows of its info-hashes (BEP 51), for a sampling lookup or (lookup 0) for sample_at().
+struct Samples {
+  LookupId lookup;
+  std::uint32_t query;
+  NodeId id;
+  Endpoint from;
+  std::uint32_t interval = 0;  // seconds; it must not be asked sooner
+  std::uint64_t num = 0;       // how many it has, as it says
+  std::vector<InfoHash> hashes;
+};
+/// Answer to a query() of the caller: ping, find_node or sample_infohashes to one address.
 struct QueryDone {
   std::uint32_t query;
   Endpoint to;
@@ -142,7 +183,8 @@ struct Bootstrapped {
 }  // namespace event
 
 using Event = std::variant<event::PeersFound, event::LookupDone, event::AnnounceDone, event::QueryDone,
-                           event::FirstContact, event::Bootstrapped>;
+                           event::FirstContact, event::Bootstrapped, event::ItemFound, event::ItemDone, event::PutDone,
+                           event::ScrapeDone, event::Samples>;
 
 /// Owned by the caller; every call appends.
 struct Output {
@@ -198,6 +240,16 @@ class Node {
   /// Iterative get_peers; with `announce` the K closest are told. Starts at the first contact if there is none yet.
   LookupId get_peers(Instant now, const InfoHash& info_hash, std::optional<AnnounceSpec> announce, Output& out);
   LookupId find_node(Instant now, const Key& target, Output& out);
+  /// The newest version of an item (BEP 44): ItemFound as they come, ItemDone. `salt` is part of a mutable target.
+  LookupId get_item(Instant now, const Key& target, Bytes salt, Output& out);
+  /// Looks where it belongs and puts it to the k closest: like get_item, then PutDone. With `cas` a node that has a
+  /// version takes it only if that is its number. The item must be in order (value canonical, signature good).
+  LookupId put_item(Instant now, const Item& item, std::optional<std::int64_t> cas, Output& out);
+  /// How many seeds and peers there are (BEP 33): ScrapeDone, and PeersFound as for get_peers.
+  LookupId scrape(Instant now, const InfoHash& info_hash, Output& out);
+  /// Asks whoever is on the way to the target for samples (BEP 51): Samples as they come, LookupDone. A node that does
+  /// not want to be asked yet is asked for nodes instead.
+  LookupId sample(Instant now, const Key& target, Output& out);
   void cancel(LookupId lookup);
   /// Keeps an info-hash announced: a lookup + announce now (as soon as there is a contact, L3) and again every
   /// 15-25 min with jitter, until withdrawn. Each round's events carry the returned id.
@@ -206,6 +258,8 @@ class Node {
   /// One query to one address; QueryDone carries the returned number.
   std::uint32_t ping(Instant now, const Endpoint& to, Output& out);
   std::uint32_t find_node_at(Instant now, const Endpoint& to, const Key& target, Output& out);
+  /// Samples, too, if it knows of them; nothing is sent, and QueryDone comes at once, while its interval lasts.
+  std::uint32_t sample_at(Instant now, const Endpoint& to, const Key& target, Output& out);
 
   // --- looking ---
   [[nodiscard]] const NodeId& id() const;

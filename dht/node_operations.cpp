@@ -60,8 +60,12 @@ void Node::State::pump(Instant now, Run run, Output& out) {
   }
   for (;;) {
     while (!queries.full()) {
-      const auto ask = traversal->next(now);
+      auto ask = traversal->next(now);
       if (!ask) break;
+      // S6: it is on the way, but has said when it wants to be asked again.
+      if (ask->method == krpc::Method::sample_infohashes && !sample_times.may_ask(now, ask->to)) {
+        ask->method = krpc::Method::find_node;
+      }
       send(now, *ask, Purpose::traversal, run, out);
     }
     starved = starved || queries.full();
@@ -193,6 +197,39 @@ std::unique_ptr<Lookup> Node::State::make_lookup(Instant now, LookupId id, krpc:
   return lookup;
 }
 
+std::unique_ptr<Lookup> Node::State::make_gathering(LookupId id, krpc::Method method, const Key& target,
+                                                    std::unique_ptr<Gather> gather) {
+  Lookup::Params params;
+  params.id = id;
+  params.method = method;
+  params.target = target;
+  params.k = config.limits.k;
+  params.alpha = config.limits.alpha;
+  params.diverse = !config.private_net;
+  return std::make_unique<Lookup>(params, config.id, guard, std::move(gather));
+}
+
+void Node::State::take_samples(Instant now, const Pending& query, const Contact& from, const krpc::Reply& reply,
+                               Output& out) {
+  const auto interval = std::clamp<std::int64_t>(reply.interval.value_or(0), 0, SampleTimes::kLongest);
+  sample_times.answered(now, from.endpoint, interval);
+  event::Samples event{0, 0, from.id, from.endpoint, static_cast<std::uint32_t>(interval), 0, {}};
+  if (query.purpose == Purpose::caller) {
+    event.query = query.owner;
+  } else {
+    const auto of =
+        std::find_if(running.begin(), running.end(), [&](const Running& r) { return r.run == query.owner; });
+    if (of == running.end()) return;
+    event.lookup = of->id;
+  }
+  const Bytes raw = *reply.samples;
+  for (std::size_t at = 0; at + InfoHash::kSize <= raw.size(); at += InfoHash::kSize) {
+    event.hashes.push_back(*InfoHash::from_bytes(raw.subspan(at, InfoHash::kSize)));
+  }
+  event.num = static_cast<std::uint64_t>(std::max<std::int64_t>(reply.num.value_or(0), 0));
+  out.events.emplace_back(std::move(event));
+}
+
 std::unique_ptr<Lookup> Node::State::make_silent_lookup(const Key& target, int alpha) {
   Lookup::Params params;
   params.target = target;
@@ -206,7 +243,8 @@ std::unique_ptr<Lookup> Node::State::make_silent_lookup(const Key& target, int a
 std::uint32_t Node::State::ask_one(Instant now, const Endpoint& to, krpc::Method method, const Key& target,
                                    Output& out) {
   const std::uint32_t number = ++last_query;
-  if (!guard.allows(to) || queries.full()) {
+  const bool too_soon = method == krpc::Method::sample_infohashes && !sample_times.may_ask(now, to);
+  if (!guard.allows(to) || queries.full() || too_soon) {
     event::QueryDone refused;
     refused.query = number;
     refused.to = to;

@@ -18,6 +18,7 @@
 #include "dht/queries.hpp"
 #include "dht/responder.hpp"
 #include "dht/routing_table.hpp"
+#include "dht/sample_times.hpp"
 #include "dht/traversal.hpp"
 #include "dht/verifier.hpp"
 
@@ -78,6 +79,10 @@ struct Node::State {
   void probe(Instant now, const Contact& contact, const Key& target, Output& out);
   std::unique_ptr<Lookup> make_lookup(Instant now, LookupId id, krpc::Method method, const Key& target,
                                       std::optional<AnnounceSpec> announce, Output& out);
+  /// The same for what a gather collects.
+  std::unique_ptr<Lookup> make_gathering(LookupId id, krpc::Method method, const Key& target,
+                                         std::unique_ptr<Gather> gather);
+  void take_samples(Instant now, const Pending& query, const Contact& from, const krpc::Reply& reply, Output& out);
   std::unique_ptr<Lookup> make_silent_lookup(const Key& target, int alpha);
   std::uint32_t ask_one(Instant now, const Endpoint& to, krpc::Method method, const Key& target, Output& out);
   void send(Instant now, const Ask& ask, Purpose purpose, std::uint32_t owner, Output& out);
@@ -94,6 +99,7 @@ struct Node::State {
   Maintenance maintenance;
   Announcer announcer;
   OwnAddress own_address;
+  SampleTimes sample_times;
   Counters counters;
 
   // Of the last run, until this one has got in: what is not answered at once may only be unreachable for a while.

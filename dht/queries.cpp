@@ -50,6 +50,7 @@ void Queries::send(Instant now, const Ask& ask, Purpose purpose, std::uint32_t o
   query.purpose = purpose;
   query.asks_nodes =
       ask.method != krpc::Method::ping && ask.method != krpc::Method::announce_peer && ask.method != krpc::Method::put;
+  query.asks_samples = ask.method == krpc::Method::sample_infohashes;
   query.owner = owner;
   query.tag = ask.tag;
   query.sent = now;

@@ -33,7 +33,8 @@ struct Pending {
   wire::Endpoint to;
   std::optional<wire::NodeId> expected;  // nullopt: whoever lives there
   Purpose purpose = Purpose::caller;
-  bool asks_nodes = false;  // find_node or get_peers, where a reply can teach something
+  bool asks_nodes = false;    // where a reply can teach something
+  bool asks_samples = false;  // BEP 51
   std::uint32_t owner = 0;
   std::uint32_t tag = 0;
   wire::Instant sent{};

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// An operation that asks many nodes, one after the other: lookups, bucket refreshes and the join are all of this kind
-// (sampling will be). A traversal decides whom to ask and when it is over; it never sends. The node calls
+// An operation that asks many nodes, one after the other: lookups of all kinds, bucket refreshes and the join. A
+// traversal decides whom to ask and when it is over; it never sends. The node calls
 //   begin - then, after every event, next() until it has nothing to ask, and settle() -
 // and brings what becomes of each query back by the tag that the traversal gave it: at most one of on_reply /
 // on_refused, and before it any of the steps of lateness. Nothing comes back for a tag after `lost`, on_reply or
@@ -62,8 +62,8 @@ class Traversal {
   /// The next query to send now, or nullopt. The caller sends what it gets.
   [[nodiscard]] virtual std::optional<Ask> next(Instant now) = 0;
   virtual void on_reply(Instant now, std::uint32_t tag, const Answer& answer, Output& out) = 0;
-  /// It is alive but of no use here: an error reply, or another id than expected (L6).
-  virtual void on_refused(Instant now, std::uint32_t tag, Output& out) = 0;
+  /// It is alive but of no use here: an error reply with that code, or (0) another id than expected (L6).
+  virtual void on_refused(Instant now, std::uint32_t tag, std::int64_t code, Output& out) = 0;
   virtual void on_late(Instant now, std::uint32_t tag, Lateness how, Output& out) = 0;
   /// Closes the phases that are over and appends their events. ask: a new phase has queries to send; over: forget it.
   [[nodiscard]] virtual Next settle(Instant now, Output& out) = 0;

@@ -100,7 +100,7 @@ struct Bench {
     ask();
   }
   void refuse(std::uint8_t distance) {
-    lookup->on_refused(now, take(distance), out);
+    lookup->on_refused(now, take(distance), 201, out);
     ask();
   }
   std::uint32_t take(std::uint8_t distance) {

@@ -105,24 +105,13 @@ double Crowd::living_share_of_tables(std::size_t per_node) const {
 // --- asking ---
 
 Crowd::LookupTicket Crowd::find_node(Index from, const wire::Key& target) {
-  // The lookup may end inside the call; events then come before its number is known here.
-  auto report = std::make_shared<LookupReport>();
-  dht::LookupId id = 0;
-  hosts_[from]->use([&](dht::Node& node, dht::Output& out) {
-    id = node.find_node(world_.now(), target, out);
-    lookups_[from][id] = report;
-  });
-  return report;
+  return ask(from, [&](dht::Node& node, dht::Output& out) { return node.find_node(world_.now(), target, out); });
 }
 
 Crowd::LookupTicket Crowd::get_peers(Index from, const wire::InfoHash& info_hash,
                                      std::optional<dht::AnnounceSpec> announce) {
-  auto report = std::make_shared<LookupReport>();
-  hosts_[from]->use([&](dht::Node& node, dht::Output& out) {
-    const dht::LookupId id = node.get_peers(world_.now(), info_hash, announce, out);
-    lookups_[from][id] = report;
-  });
-  return report;
+  return ask(from,
+             [&](dht::Node& node, dht::Output& out) { return node.get_peers(world_.now(), info_hash, announce, out); });
 }
 
 void Crowd::on_event(Index index, dht::Event&& event) {
@@ -145,6 +134,17 @@ void Crowd::on_event(Index index, dht::Event&& event) {
       report->announced = true;
       report->stored = std::move(announced->stored);
     }
+  } else if (auto* put = std::get_if<dht::event::PutDone>(&event)) {
+    if (LookupReport* report = report_of(put->lookup)) {
+      report->announced = true;
+      report->stored = std::move(put->stored);
+    }
+  } else if (auto* item = std::get_if<dht::event::ItemDone>(&event)) {
+    if (LookupReport* report = report_of(item->lookup)) report->item = std::move(*item);
+  } else if (auto* scrape = std::get_if<dht::event::ScrapeDone>(&event)) {
+    if (LookupReport* report = report_of(scrape->lookup)) report->scrape = *scrape;
+  } else if (auto* samples = std::get_if<dht::event::Samples>(&event)) {
+    if (LookupReport* report = report_of(samples->lookup)) report->samples.push_back(std::move(*samples));
   }
 }
 

@@ -28,8 +28,11 @@ struct LookupReport {
   bool done = false;
   dht::LookupStats stats;
   std::vector<Endpoint> peers;
-  bool announced = false;  // AnnounceDone came
+  bool announced = false;  // AnnounceDone or PutDone came
   std::vector<dht::NodeView> stored;
+  std::optional<dht::event::ItemDone> item;
+  std::optional<dht::event::ScrapeDone> scrape;
+  std::vector<dht::event::Samples> samples;
 };
 
 class Crowd {
@@ -66,6 +69,14 @@ class Crowd {
   // --- asking ---
   using LookupTicket = std::shared_ptr<const LookupReport>;
   /// The report fills while the world runs.
+  /// f(node, output) starts any lookup and returns its id.
+  template <class F>
+  LookupTicket ask(Index from, F&& f) {
+    // The lookup may end inside the call; events then come before its number is known here, and are kept until then.
+    auto report = std::make_shared<LookupReport>();
+    hosts_[from]->use([&](dht::Node& node, dht::Output& out) { lookups_[from][f(node, out)] = report; });
+    return report;
+  }
   LookupTicket find_node(Index from, const wire::Key& target);
   LookupTicket get_peers(Index from, const wire::InfoHash& info_hash,
                          std::optional<dht::AnnounceSpec> announce = std::nullopt);
