@@ -12,24 +12,22 @@ void AddressVotes::vote(wire::Instant now, const wire::Address& voter, const wir
 }
 
 void AddressVotes::put(wire::Instant now, const wire::Address& prefix, const wire::Address& us) {
-  const auto end = votes_.begin() + static_cast<std::ptrdiff_t>(count_);
-  auto place = std::find_if(votes_.begin(), end, [&](const Vote& v) { return v.prefix == prefix; });
-  if (place == end && count_ < kVoters) {
-    ++count_;
-  } else if (place == end) {
-    place = std::min_element(votes_.begin(), end, [](const Vote& a, const Vote& b) { return a.at < b.at; });
+  auto place = std::find_if(votes_.begin(), votes_.end(), [&](const Vote& v) { return v.prefix == prefix; });
+  if (place == votes_.end() && votes_.size() < kVoters) {
+    place = votes_.emplace(votes_.end());
+  } else if (place == votes_.end()) {
+    place = std::min_element(votes_.begin(), votes_.end(), [](const Vote& a, const Vote& b) { return a.at < b.at; });
   }
   *place = {prefix, us, now};
 }
 
 std::optional<AddressVotes::Leader> AddressVotes::leader(wire::Instant now) const {
   const auto counts = [&](const Vote& v) { return now - v.at < kVoteExpiry; };
-  const auto end = votes_.begin() + static_cast<std::ptrdiff_t>(count_);
-  const auto all = static_cast<std::size_t>(std::count_if(votes_.begin(), end, counts));
-  for (auto it = votes_.begin(); it != end; ++it) {
+  const auto all = static_cast<std::size_t>(std::count_if(votes_.begin(), votes_.end(), counts));
+  for (const Vote& one : votes_) {
     const auto votes = static_cast<std::size_t>(
-        std::count_if(votes_.begin(), end, [&](const Vote& v) { return counts(v) && v.us == it->us; }));
-    if (votes * 2 > all) return Leader{it->us, votes, all};
+        std::count_if(votes_.begin(), votes_.end(), [&](const Vote& v) { return counts(v) && v.us == one.us; }));
+    if (votes * 2 > all) return Leader{one.us, votes, all};
   }
   return std::nullopt;
 }

@@ -6,9 +6,9 @@
 // Invariant: bounded; votes of the same prefix replace each other; old ones do not count.
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <optional>
+#include <vector>
 
 #include "wire/base/endpoint.hpp"
 #include "wire/base/time.hpp"
@@ -44,8 +44,7 @@ class AddressVotes {
   [[nodiscard]] std::optional<Leader> leader(wire::Instant now) const;
   void judge(wire::Instant now);
 
-  std::array<Vote, kVoters> votes_{};
-  std::size_t count_ = 0;
+  std::vector<Vote> votes_;
   std::optional<wire::Address> agreed_;
   std::optional<wire::Address> challenger_;
   wire::Instant challenged_at_{};

@@ -76,6 +76,7 @@ void Node::State::on_reply(Instant now, const Endpoint& from, const krpc::Messag
   }
   ++counters.replies_in;
   if (reply.external && reply.external->family() == config.family) own_address.vote(from, *reply.external);
+  if (reply.external && !config.private_net) address_votes.vote(now, from.address, reply.external->address);
   const Duration rtt = now - query->sent;
   const Contact contact{reply.id, from};
   const bool expected = !query->expected || *query->expected == reply.id;

@@ -2,8 +2,9 @@
 // One DHT identity on one address family (BEP 5, BEP 32): routing table, rpc table, responder, lookups, maintenance,
 // bootstrap. Pure: datagrams and `now` go in, datagrams and events are appended to the caller's Output, next_deadline()
 // says when advance() is due. Drivers: node/drive/dht_driver, tools/sim, the fuzzers. Several identities = several
-// Nodes. Invariant (check_invariants): every contact in the table answered a query of ours; at most one per address;
-// every outstanding transaction has a deadline that next_deadline() covers.
+// Nodes. The id may change once others agree on our address (T1). Invariant (check_invariants): every contact in the
+// table answered a query of ours; at most one per address; every outstanding transaction has a deadline that
+// next_deadline() covers.
 #pragma once
 
 #include <cstdint>
@@ -180,11 +181,16 @@ struct FirstContact {
 struct Bootstrapped {
   std::size_t table;
 };
+/// Enough others agree on our address, and our id did not match it (T1, BEP 42): it does now.
+struct IdChanged {
+  NodeId before;
+  NodeId now;
+};
 }  // namespace event
 
 using Event = std::variant<event::PeersFound, event::LookupDone, event::AnnounceDone, event::QueryDone,
                            event::FirstContact, event::Bootstrapped, event::ItemFound, event::ItemDone, event::PutDone,
-                           event::ScrapeDone, event::Samples>;
+                           event::ScrapeDone, event::Samples, event::IdChanged>;
 
 /// Owned by the caller; every call appends.
 struct Output {

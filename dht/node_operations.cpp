@@ -4,6 +4,7 @@
 #include <array>
 #include <cassert>
 
+#include "dht/node_id_security.hpp"
 #include "dht/node_state.hpp"
 
 namespace lodestone::dht {
@@ -88,6 +89,7 @@ void Node::State::pump(Instant now, Run run, Output& out) {
 
 void Node::State::finished(Instant now, Run run, LookupId id, const Traversal::Outcome& outcome, Output& out) {
   if (run == refreshing) refreshing = 0;
+  if (run == moving) return take_id(now, out);
   if (id != 0) announcer.finished(now, id, outcome.stored, table.size(), rng);
   if (run != joining) return;
   joining = 0;
@@ -113,6 +115,7 @@ void Node::State::work(Instant now, Output& out) {
   start_waiting(now, out);
   join(now, out);
   keep_up(now, out);
+  seek_id(now, out);
   verify(now, out);
   if (starved && !queries.full()) {
     starved = false;
@@ -154,6 +157,29 @@ void Node::State::keep_up(Instant now, Output& out) {
   if (!work_due.look_up) return;
   refreshing = ++last_run;
   start(now, {refreshing, 0, make_silent_lookup(*work_due.look_up, config.limits.alpha)}, {}, out);
+}
+
+void Node::State::seek_id(Instant now, Output& out) {
+  // Who only asks for a moment (T7) is stored by nobody, under no id.
+  if (moving != 0 || config.private_net || config.read_only || table.empty()) return;
+  const auto& us = address_votes.agreed();
+  if (!us || id_matches(config.id, *us)) return;
+  next_id = derive_id(*us, rng);
+  moving = ++last_run;
+  // The neighbours to be are found first, under the old id, which goes on answering until then.
+  start(now, {moving, 0, make_silent_lookup(Key{next_id.bytes()}, kJoinAlpha)}, {}, out);
+}
+
+void Node::State::take_id(Instant now, Output& out) {
+  moving = 0;
+  out.events.emplace_back(event::IdChanged{config.id, next_id});
+  config.id = next_id;
+  queries.set_id(next_id);
+  table.move_to(next_id);
+  responder.move_to(next_id);
+  // Once more, so that the neighbours hear of us, and the bucket that is ours now is filled.
+  if (joining == 0) bootstrap.first_contact(now);
+  maintenance.wake(now);
 }
 
 void Node::State::verify(Instant now, Output& out) {

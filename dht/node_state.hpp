@@ -7,6 +7,7 @@
 #include <optional>
 #include <vector>
 
+#include "dht/address_votes.hpp"
 #include "dht/announcer.hpp"
 #include "dht/bootstrap.hpp"
 #include "dht/guard.hpp"
@@ -75,6 +76,9 @@ struct Node::State {
   void start_announcements(Instant now, Output& out);
   void join(Instant now, Output& out);
   void keep_up(Instant now, Output& out);
+  /// T1: looks around where the id belongs that our address asks for, and then takes it.
+  void seek_id(Instant now, Output& out);
+  void take_id(Instant now, Output& out);
   void verify(Instant now, Output& out);
   void probe(Instant now, const Contact& contact, const Key& target, Output& out);
   std::unique_ptr<Lookup> make_lookup(Instant now, LookupId id, krpc::Method method, const Key& target,
@@ -99,6 +103,7 @@ struct Node::State {
   Maintenance maintenance;
   Announcer announcer;
   OwnAddress own_address;
+  AddressVotes address_votes;
   SampleTimes sample_times;
   Counters counters;
 
@@ -115,6 +120,8 @@ struct Node::State {
   Run refreshing = 0;                   // the bucket refresh that is under way
   Instant fill_until = Instant::min();  // the table is new until then
   Instant fill_next = Instant::min();   // and asks at a gentle rate
+  Run moving = 0;                       // the lookup around the next id that is under way
+  NodeId next_id;                       // meaningful while moving
   bool ever_answered = false;
   bool bootstrapped = false;  // said so since the table was last empty
   bool starved = false;       // some traversal had to stop asking because the rpc table was full

@@ -17,6 +17,8 @@ class Queries {
  public:
   explicit Queries(const NodeConfig& config);
 
+  /// What our queries say from now on (T1).
+  void set_id(const NodeId& id) { id_ = id; }
   [[nodiscard]] bool full() const { return table_.full(); }
   [[nodiscard]] const RpcTable& table() const { return table_; }
   /// Not when full(). `usual_rtt` is what the contact's round trip is known to be, zero if it is not.

@@ -210,6 +210,21 @@ RoutingTable::Outcome RoutingTable::insert(const Entry& entry) {
   }
 }
 
+void RoutingTable::move_to(const wire::NodeId& own) {
+  std::vector<Entry> all;
+  all.reserve(size_);
+  for (const Bucket& b : buckets_) all.insert(all.end(), b.entries.begin(), b.entries.end());
+  std::erase_if(all, [&](const Entry& e) { return e.id == own; });
+  // Who has been here longest goes first.
+  std::stable_sort(all.begin(), all.end(), [](const Entry& a, const Entry& b) { return a.first_seen < b.first_seen; });
+  own_ = own;
+  size_ = 0;
+  buckets_.clear();
+  buckets_.emplace_back();
+  for (const Entry& e : all)
+    if (rival(e, [](const Entry&) { return true; }) == nullptr) (void)insert(e);
+}
+
 void RoutingTable::split() {
   const std::size_t depth = buckets_.size() - 1;
   // Nobody has looked into the deeper one yet (T6): a table that has just been filled gets to know its neighbourhood

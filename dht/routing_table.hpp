@@ -52,6 +52,9 @@ class RoutingTable {
   /// that failed to answer last time are passed over.
   std::size_t closest(const wire::Key& target, std::span<const Entry*> out, bool good_only) const;
 
+  /// Our id has changed: the same contacts, as far as they find room, around another point.
+  void move_to(const wire::NodeId& own);
+
   template <class F>
   void for_each(F&& f) const {
     for (const Bucket& b : buckets_)

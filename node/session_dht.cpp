@@ -120,6 +120,7 @@ void Session::Impl::on_introducer(const magnet::HostPort& name, const std::vecto
 
 bool Session::Impl::dispatch_dht_events() {
   bool any = false;
+  bool new_identity = false;
   for (const auto& driver : dht_nodes) {
     dht_events.clear();
     driver->take_events(dht_events);
@@ -127,6 +128,11 @@ bool Session::Impl::dispatch_dht_events() {
       any = true;
       if (std::holds_alternative<dht::event::FirstContact>(event) && !first_dht_answer)
         first_dht_answer = wire::to_seconds(now - process_start());
+      if (const auto* changed = std::get_if<dht::event::IdChanged>(&event)) {
+        log::info("DHT node {} is {} now, as its address from outside asks for", changed->before.hex(),
+                  changed->now.hex());
+        new_identity = true;
+      }
       const auto lookup = std::visit(
           [](const auto& e) -> std::optional<dht::LookupId> {
             if constexpr (requires { e.lookup; }) return e.lookup;
@@ -145,6 +151,8 @@ bool Session::Impl::dispatch_dht_events() {
     }
   }
   dht_events.clear();
+  // T1: whatever happens next, it is this node that comes back.
+  if (new_identity && config.owns_identity) save_dht();
   return any;
 }
 

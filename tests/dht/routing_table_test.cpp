@@ -300,3 +300,26 @@ TEST_CASE("an id that shares all but the last bits with ours cannot break the ta
   CHECK(b.table.bucket_count() <= 160);
   CHECK(b.table.size() > 128);
 }
+
+TEST_CASE("T1 the table moves with our id: the same contacts around another point") {
+  auto rng = wire::Rng::from_number(77);
+  const auto before = rng.id<wire::NodeId>(), after = rng.id<wire::NodeId>();
+  RoutingTable table(wire::Instant{1h}, before, 8, true);
+  for (std::uint32_t i = 0; i < 3'000; ++i) {
+    auto id = rng.id<wire::NodeId>();
+    if (i % 3 == 1) std::copy_n(after.bytes().begin(), 1, id.bytes().begin());  // many near the new id
+    table.answered(wire::Instant{1h} + i * 1ms, {id, {wire::Address::v4(0x05000001u + (i << 8)), 6881}}, 50ms);
+  }
+  CHECK(table.answered(wire::Instant{2h}, {after, {wire::Address::v4(99, 1, 1, 1), 6881}}, 50ms) !=
+        RoutingTable::Outcome::refused);
+  const std::size_t held = table.size();
+  table.move_to(after);
+  table.check_invariants();
+  CHECK(table.find(after) == nullptr);
+  CHECK(table.size() >= held / 2);
+  CHECK(table.bucket_count() > 1);
+  CHECK(table.answered(wire::Instant{2h}, {after, {wire::Address::v4(98, 1, 1, 1), 6881}}, 50ms) ==
+        RoutingTable::Outcome::refused);
+  std::array<const RoutingTable::Entry*, 8> closest;
+  CHECK(table.closest(wire::Key{after.bytes()}, closest, true) == 8);
+}

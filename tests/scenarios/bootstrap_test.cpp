@@ -151,7 +151,8 @@ TEST_CASE("T9 a node whose introducer is away at first gets in when it comes bac
     // Introduced by nobody but the one that is away.
     dht::Output arena;
     wire::Rng rng = world.fork_rng();
-    DhtHost late(world, world.add_host({}), 6881, public_node_config(rng), arena);
+    const HostId host = world.add_host({});
+    DhtHost late(world, host, 6881, public_node_config(rng, world.address(host)), arena);
     late.join(std::vector{crowd.introducer()});
     world.run_for(3min);
     CHECK_FALSE(late.node().ever_answered());

@@ -24,7 +24,7 @@ void Crowd::join_all(Duration settle) {
 Crowd::Index Crowd::add() {
   const bool first = hosts_.empty();
   const HostId host = world_.add_host({.nat = first ? NatKind::open : config_.nat.draw(rng_)});
-  dht::NodeConfig node_config = public_node_config(rng_);
+  dht::NodeConfig node_config = public_node_config(rng_, world_.address(host));
   if (config_.adjust) config_.adjust(node_config);
   std::vector<Endpoint> introducers;
   if (!first) introducers.push_back(introducer_);

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "dht/node_id_security.hpp"
+
 namespace lodestone::tools::sim {
 namespace {
 
@@ -46,9 +48,9 @@ void DhtHost::flush() {
   for (dht::Event& event : events) on_event_(std::move(event));
 }
 
-dht::NodeConfig public_node_config(wire::Rng& rng) {
+dht::NodeConfig public_node_config(wire::Rng& rng, const Address& address) {
   dht::NodeConfig config;
-  config.id = rng.id<wire::NodeId>();
+  config.id = dht::derive_id(address, rng);
   config.policy.allow(wire::AddressKind::global);
   config.limits = dht::Limits::client();
   return config;

@@ -54,7 +54,8 @@ class DhtHost {
   Timer timer_;
 };
 
-/// What all crowds use: the public rules (S5: global addresses only, diversity on).
-[[nodiscard]] dht::NodeConfig public_node_config(wire::Rng& rng);
+/// What all crowds use: the public rules (S5: global addresses only, diversity on), and the id of a node that has been
+/// at that address before (T1). Who comes with another one is given it soon.
+[[nodiscard]] dht::NodeConfig public_node_config(wire::Rng& rng, const Address& address);
 
 }  // namespace lodestone::tools::sim

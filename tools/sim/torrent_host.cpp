@@ -57,9 +57,9 @@ magnet::TorrentConfig torrent_config(const TorrentHostSpec& spec, const wire::Pe
   return c;
 }
 
-dht::NodeConfig dht_config(World& world) {
+dht::NodeConfig dht_config(World& world, HostId host) {
   wire::Rng rng = world.fork_rng();
-  return public_node_config(rng);
+  return public_node_config(rng, world.address(host));
 }
 
 }  // namespace
@@ -69,7 +69,7 @@ TorrentHost::TorrentHost(World& world, Streams& streams, const TorrentHostSpec& 
       streams_(streams),
       spec_(spec),
       host_(world.add_host({.nat = spec.nat})),
-      dht_(world, host_, spec.port, dht_config(world), arena),
+      dht_(world, host_, spec.port, dht_config(world, host_), arena),
       peer_id_(make_peer_id(world.fork_rng())),
       policy_(global_only()),
       blocks_(spec.block_memory),
