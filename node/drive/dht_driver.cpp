@@ -32,7 +32,7 @@ void DhtDriver::on_datagrams(std::span<const UdpPort::Received> received) {
   for (const UdpPort::Received& datagram : received) {
     if (wire::classify(datagram.bytes) != wire::DatagramKind::dht) continue;
     const std::size_t before = out_.datagrams.size();
-    node_.receive(now, datagram.from, datagram.bytes, out_);
+    node_.receive(now, datagram.from, datagram.bytes, out_, sister_ != nullptr ? &sister_->node_ : nullptr);
     if (datagram.local.is_unspecified()) continue;
     for (std::size_t i = before; i < out_.datagrams.size(); ++i) {
       if (out_.datagrams.entries()[i].to != datagram.from) continue;

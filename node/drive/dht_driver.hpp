@@ -28,6 +28,9 @@ class DhtDriver {
   [[nodiscard]] const wire::Endpoint& local() const { return port_.local(); }
   [[nodiscard]] const UdpPort::Counters& port_counters() const { return port_.counters(); }
 
+  /// Our node on the other family: who asks this one for its nodes gets them (BEP 32). It lives as long.
+  void set_sister(const DhtDriver& sister) { sister_ = &sister; }
+
   /// f(node, output): asks the node something; what it wants to send leaves at once.
   template <class F>
   auto use(wire::Instant now, F&& f) {
@@ -49,6 +52,7 @@ class DhtDriver {
   void flush(wire::Instant now);
 
   std::function<void()> wake_;
+  const DhtDriver* sister_ = nullptr;
   dht::Node node_;
   dht::Output out_;
   std::vector<wire::Address> sources_;  // of out_.datagrams, as far as they answer something

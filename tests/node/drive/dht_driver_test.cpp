@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "node/drive/dht_driver.hpp"
 
+#include <unistd.h>
+
 #include <memory>
+#include <string>
 #include <vector>
 
 #include <asio/io_context.hpp>
@@ -67,6 +70,31 @@ TEST_CASE("A node on a wildcard address answers from the address that was asked"
   asker.driver->use(clock_now(), [&](dht::Node& n, dht::Output& out) { n.ping(clock_now(), asked, out); });
   REQUIRE(run_until(io, [&] { return asker.find<dht::event::QueryDone>() != nullptr; }));
   CHECK(asker.find<dht::event::QueryDone>()->answered);
+}
+
+TEST_CASE("L9 who wants the other family's nodes gets those of the sister node") {
+  asio::io_context io;
+  Node four(io, {Address::v4(127, 0, 0, 27), 0}, 1);
+  Node six(io, *Endpoint::parse("[::1]:0"), 2);
+  Node friend_of_six(io, *Endpoint::parse("[::1]:0"), 3);
+  four.driver->set_sister(*six.driver);
+  friend_of_six.driver->use(clock_now(), [&](dht::Node& node, dht::Output& out) {
+    node.add_introducers(clock_now(), {&six.driver->local(), 1}, out);
+  });
+  REQUIRE(run_until(io, [&] { return six.driver->node().table_size() == 1; }));
+  std::string reply;
+  auto socket = bind_udp({Address::v4(127, 0, 0, 28), 0});
+  REQUIRE(socket);
+  UdpPort asker(io, *std::move(socket),
+                [&](std::span<const UdpPort::Received> received) { reply = wire::as_text(received.front().bytes); });
+  wire::DatagramBatch query;
+  const std::string twenty(20, 'x');
+  query.push(four.driver->local(), wire::as_bytes("d1:ad2:id20:" + twenty + "6:target20:" + twenty +
+                                                  "4:wantl2:n42:n6ee1:q9:find_node1:t1:x1:y1:qe"));
+  asker.send(query, {});
+  REQUIRE(run_until(io, [&] { return !reply.empty(); }));
+  CHECK(reply.find("6:nodes638:" + std::string{wire::as_text(friend_of_six.driver->node().id().view())}) !=
+        std::string::npos);
 }
 
 TEST_CASE("Three nodes find each other from one introducer") {
