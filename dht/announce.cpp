@@ -7,16 +7,25 @@
 
 namespace lodestone::dht {
 
-Announce::Announce(const Candidates& candidates, int k, const Key& info_hash, const AnnounceSpec& spec)
+Announce::Announce(const Candidates& candidates, int k, bool prefer_verified, const Key& info_hash,
+                   const AnnounceSpec& spec)
     : info_hash_(info_hash), spec_(spec) {
+  const auto wanted = static_cast<std::size_t>(k);
+  std::vector<Target> left_out;
+  std::size_t chosen = 0;
   candidates.for_each_answered([&](const Candidates::Candidate& c) {
-    if (!c.token.empty()) targets_.push_back({c.contact, c.rtt, c.token, std::nullopt, State::untold});
-    return targets_.size() < static_cast<std::size_t>(k);
+    if (c.token.empty()) return true;
+    const bool suspicious = prefer_verified && !c.verified && ++chosen > wanted / 2;
+    (suspicious ? left_out : targets_).push_back({c.contact, c.rtt, c.token, std::nullopt, State::untold});
+    return targets_.size() < wanted;
   });
+  for (std::size_t i = 0; i < left_out.size() && targets_.size() < wanted; ++i) {
+    targets_.push_back(std::move(left_out[i]));
+  }
 }
 
-Announce::Announce(const Candidates& candidates, int k, const Gather& gather)
-    : Announce(candidates, k, gather.to_put()->target(), AnnounceSpec{}) {
+Announce::Announce(const Candidates& candidates, int k, bool prefer_verified, const Gather& gather)
+    : Announce(candidates, k, prefer_verified, gather.to_put()->target(), AnnounceSpec{}) {
   item_ = gather.to_put();
   for (Target& t : targets_) t.cas = gather.cas_for(t.contact.endpoint);
 }

@@ -16,10 +16,11 @@ namespace lodestone::dht {
 
 class Announce {
  public:
-  /// Picks the targets among those that answered.
-  Announce(const Candidates& candidates, int k, const Key& info_hash, const AnnounceSpec& spec);
+  /// Picks the targets among those that answered. With prefer_verified no more than half of them have ids of their own
+  /// choice, as long as there are others (L8).
+  Announce(const Candidates& candidates, int k, bool prefer_verified, const Key& info_hash, const AnnounceSpec& spec);
   /// Puts the item of a gather, which outlives this.
-  Announce(const Candidates& candidates, int k, const Gather& gather);
+  Announce(const Candidates& candidates, int k, bool prefer_verified, const Gather& gather);
 
   /// Tags count on from the one given here, so that they cannot be mistaken for those of the search.
   [[nodiscard]] std::optional<Ask> next(std::uint32_t tag_base);

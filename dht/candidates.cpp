@@ -4,12 +4,16 @@
 #include <algorithm>
 #include <iterator>
 
+#include "dht/node_id_security.hpp"
+
 namespace lodestone::dht {
 
-bool Candidates::add(const Contact& contact) { return insert({contact, true, State::fresh, {}, {}}); }
+bool Candidates::add(const Contact& contact) {
+  return insert({contact, true, id_matches(contact.id, contact.endpoint.address), State::fresh, {}, {}});
+}
 
 bool Candidates::add_introducer(const wire::Endpoint& endpoint) {
-  return insert({{wire::NodeId{}, endpoint}, false, State::fresh, {}, {}});
+  return insert({{wire::NodeId{}, endpoint}, false, false, State::fresh, {}, {}});
 }
 
 bool Candidates::insert(Candidate&& c) {
@@ -48,6 +52,7 @@ void Candidates::answered(Index i, const wire::NodeId& id, wire::Duration rtt, w
   order_.erase(std::find(order_.begin(), order_.end(), i));
   c.contact.id = id;
   c.id_known = true;
+  c.verified = id_matches(id, c.contact.endpoint.address);
   place(i);
 }
 

@@ -27,6 +27,7 @@ class Candidates {
   struct Candidate {
     Contact contact;
     bool id_known = false;
+    bool verified = false;  // its id is one that its address allows (BEP 42)
     State state = State::fresh;
     wire::Duration rtt{};
     wire::ByteVector token;

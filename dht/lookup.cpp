@@ -101,9 +101,9 @@ Traversal::Next Lookup::settle(Instant now, Output& out) {
 
 void Lookup::begin_to_tell() {
   if (params_.announce) {
-    announce_.emplace(candidates_, params_.k, params_.target, *params_.announce);
+    announce_.emplace(candidates_, params_.k, params_.prefer_verified, params_.target, *params_.announce);
   } else {
-    announce_.emplace(candidates_, params_.k, *gather_);
+    announce_.emplace(candidates_, params_.k, params_.prefer_verified, *gather_);
   }
 }
 
@@ -115,8 +115,10 @@ bool Lookup::hopes() const {
 
 bool Lookup::search_over() const {
   if (candidates_.search_over(params_.k, counts())) return true;
-  // Nodes that withhold their token make an announcing lookup go outward, but not without end.
-  return tells() && candidates_.search_over(2 * params_.k, [](const auto&) { return true; });
+  // Nodes that withhold their token make a lookup that tells go outward, nodes that are not trusted any lookup; but not
+  // without end.
+  if (tells() && candidates_.search_over(2 * params_.k, trusted(params_.k))) return true;
+  return params_.prefer_verified && candidates_.search_over(8 * params_.k, [](const auto&) { return true; });
 }
 
 void Lookup::take_nodes(const krpc::Reply& reply) {

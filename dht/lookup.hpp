@@ -30,7 +30,8 @@ class Lookup final : public Traversal {
     bool silent = false;                   // of the node's own upkeep: no events
     int k = 8;
     int alpha = 4;
-    bool diverse = true;  // L8; off in a private net
+    bool diverse = true;           // L8; off in a private net
+    bool prefer_verified = false;  // L8: most nodes have ids by BEP 42, so that many without are suspicious
   };
   /// `own_id` is never asked. `gather` may be null.
   Lookup(const Params& params, const NodeId& own_id, const Guard& guard, std::unique_ptr<Gather> gather = nullptr);
@@ -55,9 +56,18 @@ class Lookup final : public Traversal {
   static constexpr std::size_t kMaxNodesPerReply = 32;
   static constexpr std::size_t kMaxPeers = 5'000;
 
+  /// Of those with ids of their own choice no more than `most` count, where it matters: they may have chosen them for
+  /// this very target (L8).
+  [[nodiscard]] auto trusted(int most) const {
+    return [this, most, chosen = 0](const Candidates::Candidate& c) mutable {
+      return c.verified || !params_.prefer_verified || ++chosen <= most;
+    };
+  }
   /// Which of those that answered make up the k that end the search.
   [[nodiscard]] auto counts() const {
-    return [this](const Candidates::Candidate& c) { return !tells() || !c.token.empty(); };
+    return [this, is_trusted = trusted(params_.k / 2)](const Candidates::Candidate& c) mutable {
+      return (!tells() || !c.token.empty()) && is_trusted(c);
+    };
   }
   /// The closest are told something when the search is over, for which they must have given a token.
   [[nodiscard]] bool tells() const { return params_.announce || (gather_ && gather_->to_put() != nullptr); }

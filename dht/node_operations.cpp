@@ -12,6 +12,7 @@ namespace {
 
 // A lookup starts from twice k contacts: some will not answer.
 constexpr std::size_t kMaxStart = 32;
+constexpr std::size_t kMaxVerified = 16;
 // Joining asks more at once: introducers are often gone, and nobody is closer than anybody yet.
 constexpr int kJoinAlpha = 8;
 constexpr std::size_t kMaxLocalPeers = 500;
@@ -40,17 +41,31 @@ void Node::State::send(Instant now, const Ask& ask, Purpose purpose, std::uint32
 }
 
 void Node::State::start(Instant now, Running&& operation, std::span<const Endpoint> introducers, Output& out) {
-  std::array<const RoutingTable::Entry*, kMaxStart> closest;
+  std::array<const RoutingTable::Entry*, kMaxStart + kMaxVerified> closest;
   const auto k = static_cast<std::size_t>(config.limits.k);
   const std::span room{closest.data(), std::min(2 * k, kMaxStart)};
   const Key& target = operation.traversal->target();
   std::size_t n = table.closest(target, room, true);
   if (n < k) n = table.closest(target, room, false);
-  operation.traversal->begin(now, room.first(n), introducers);
+  operation.traversal->begin(now, {closest.data(), n + closest_verified(target, std::span{closest}.subspan(n))},
+                             introducers);
   table.note_lookup(now, target);
   const Run run = operation.run;
   running.push_back(std::move(operation));
   pump(now, run, out);
+}
+
+std::size_t Node::State::closest_verified(const Key& target, std::span<const RoutingTable::Entry*> out) const {
+  if (!prefers_verified()) return 0;
+  std::vector<const RoutingTable::Entry*> verified;
+  table.for_each([&](const RoutingTable::Entry& e) {
+    if (e.good() && id_matches(e.id, e.endpoint.address)) verified.push_back(&e);
+  });
+  const std::size_t n = std::min({verified.size(), out.size(), static_cast<std::size_t>(config.limits.k)});
+  std::partial_sort_copy(
+      verified.begin(), verified.end(), out.begin(), out.begin() + static_cast<std::ptrdiff_t>(n),
+      [&](const RoutingTable::Entry* a, const RoutingTable::Entry* b) { return wire::closer(target, a->id, b->id); });
+  return n;
 }
 
 void Node::State::pump(Instant now, Run run, Output& out) {
@@ -216,6 +231,7 @@ std::unique_ptr<Lookup> Node::State::make_lookup(Instant now, LookupId id, krpc:
   params.k = config.limits.k;
   params.alpha = config.limits.alpha;
   params.diverse = !config.private_net;
+  params.prefer_verified = prefers_verified();
   auto lookup = std::make_unique<Lookup>(params, config.id, guard);
   if (method == krpc::Method::get_peers) {
     lookup->add_local_peers(responder.store().sample(now, target, kMaxLocalPeers, rng), own_address, out);
@@ -232,6 +248,7 @@ std::unique_ptr<Lookup> Node::State::make_gathering(LookupId id, krpc::Method me
   params.k = config.limits.k;
   params.alpha = config.limits.alpha;
   params.diverse = !config.private_net;
+  params.prefer_verified = prefers_verified();
   return std::make_unique<Lookup>(params, config.id, guard, std::move(gather));
 }
 
@@ -256,6 +273,13 @@ void Node::State::take_samples(Instant now, const Pending& query, const Contact&
   out.events.emplace_back(std::move(event));
 }
 
+bool Node::State::prefers_verified() const {
+  if (config.private_net) return false;
+  std::size_t verified = 0;
+  table.for_each([&](const RoutingTable::Entry& e) { verified += id_matches(e.id, e.endpoint.address); });
+  return verified >= static_cast<std::size_t>(config.limits.k) && verified * 2 >= table.size();
+}
+
 std::unique_ptr<Lookup> Node::State::make_silent_lookup(const Key& target, int alpha) {
   Lookup::Params params;
   params.target = target;
@@ -263,6 +287,7 @@ std::unique_ptr<Lookup> Node::State::make_silent_lookup(const Key& target, int a
   params.k = config.limits.k;
   params.alpha = alpha;
   params.diverse = !config.private_net;
+  params.prefer_verified = prefers_verified();
   return std::make_unique<Lookup>(params, config.id, guard);
 }
 

@@ -87,6 +87,11 @@ struct Node::State {
   std::unique_ptr<Lookup> make_gathering(LookupId id, krpc::Method method, const Key& target,
                                          std::unique_ptr<Gather> gather);
   void take_samples(Instant now, const Pending& query, const Contact& from, const krpc::Reply& reply, Output& out);
+  /// L8: most of those in the table, which takes time to get into, have ids that their addresses allow.
+  [[nodiscard]] bool prefers_verified() const;
+  /// And then the closest of those are among whom a lookup starts from, however many others are closer: these would
+  /// name only each other. How many it has put into `out`; 0 where it does not matter.
+  [[nodiscard]] std::size_t closest_verified(const Key& target, std::span<const RoutingTable::Entry*> out) const;
   std::unique_ptr<Lookup> make_silent_lookup(const Key& target, int alpha);
   std::uint32_t ask_one(Instant now, const Endpoint& to, krpc::Method method, const Key& target, Output& out);
   void send(Instant now, const Ask& ask, Purpose purpose, std::uint32_t owner, Output& out);

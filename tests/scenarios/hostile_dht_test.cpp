@@ -85,6 +85,49 @@ TEST_CASE("L6 nodes that answer under ever new ids do not stay in tables") {
   }
 }
 
+TEST_CASE("L8 sybils around a hash, with ids of their choice in 24 prefixes, hide no honest announce") {
+  for (const std::uint64_t seed : tests::seeds()) {
+    CAPTURE(seed);
+    World world({.seed = seed, .links = {}});
+    Crowd crowd(world, {.nodes = 300, .nat = {}, .adjust = nullptr});
+    crowd.join_all(5min);
+    const auto hash = world.rng().id<wire::InfoHash>();
+    std::vector<std::unique_ptr<HostileNode>> sybils;
+    std::vector<dht::Contact> fellows;
+    for (std::uint32_t i = 0; i < 120; ++i) {
+      auto id = world.rng().id<wire::NodeId>();
+      std::copy_n(hash.bytes().begin(), 3, id.bytes().begin());  // within 2^-24
+      const auto prefix = static_cast<std::uint8_t>(i % 24);
+      const auto address = wire::Address::v4(66, prefix, 7, static_cast<std::uint8_t>(1 + i / 24));
+      sybils.push_back(std::make_unique<HostileNode>(world, world.add_host({.address = address}), Misbehaviour::sybil,
+                                                     crowd.introducer(), id));
+      fellows.push_back({id, sybils.back()->local()});
+    }
+    for (const auto& sybil : sybils) sybil->set_fellows(fellows);
+    world.run_for(20min);
+    const Crowd::Index by = crowd.random();
+    const auto announce = crowd.get_peers(by, hash, dht::AnnounceSpec{.port = 4'000, .implied_port = false});
+    REQUIRE(world.run_until(world.now() + 60s, [&] { return announce->announced; }));
+    const auto is_sybil = [&](const dht::NodeView& node) {
+      return std::any_of(fellows.begin(), fellows.end(),
+                         [&](const dht::Contact& c) { return c.endpoint == node.endpoint; });
+    };
+    // They are there, and nearer than everybody else; half of the places is all they get.
+    const auto taken = std::count_if(announce->stored.begin(), announce->stored.end(), is_sybil);
+    CHECK(taken >= 1);
+    CHECK(taken <= 4);
+    CHECK(announce->stored.size() - static_cast<std::size_t>(taken) >= 3);
+    const Endpoint expected{crowd[by].local().address, 4'000};
+    std::vector<Crowd::LookupTicket> lookups;
+    for (int i = 0; i < 100; ++i) lookups.push_back(crowd.get_peers(crowd.random(), hash));
+    world.run_for(60s);
+    const auto found = std::count_if(lookups.begin(), lookups.end(), [&](const auto& lookup) {
+      return std::find(lookup->peers.begin(), lookup->peers.end(), expected) != lookup->peers.end();
+    });
+    CHECK(found >= 99);
+  }
+}
+
 TEST_CASE("nodes that name made-up neighbours do not keep most lookups from succeeding") {
   for (const std::uint64_t seed : tests::seeds()) {
     CAPTURE(seed);

@@ -14,13 +14,14 @@ constexpr std::size_t kMadeUp = 8;
 
 }  // namespace
 
-HostileNode::HostileNode(World& world, HostId host, Misbehaviour kind, const Endpoint& introducer)
+HostileNode::HostileNode(World& world, HostId host, Misbehaviour kind, const Endpoint& introducer,
+                         std::optional<wire::NodeId> id)
     : world_(world),
       host_(host),
       kind_(kind),
       local_{world.address(host), kPort},
       rng_(world.fork_rng()),
-      id_(rng_.id<wire::NodeId>()),
+      id_(id ? *id : rng_.id<wire::NodeId>()),
       known_{introducer},
       timer_(world, [this] { ask_somebody(); }) {
   world_.bind(host_, kPort, [this](const Endpoint& from, Bytes bytes) { on_datagram(from, bytes); });
@@ -64,6 +65,9 @@ void HostileNode::answer(const Endpoint& from, Bytes transaction, const dht::krp
       contact.endpoint = {wire::Address::v4(static_cast<std::uint32_t>(rng_.next()) | 0x4000'0000u), kPort};
       nodes[count++] = &contact;
     }
+  }
+  for (std::size_t i = 0; i < kMadeUp && !fellows_.empty(); ++i) {
+    nodes[count++] = &fellows_[static_cast<std::size_t>(rng_.below(fellows_.size()))];
   }
   std::array<std::uint8_t, kReplyMax> buffer{};
   const dht::krpc::ReplyBody body{.id = as,
