@@ -59,7 +59,7 @@ class Harness {
         node_(now_, config(setup), wire::Rng::from_number(7)) {}
 
   void step(Script& s) {
-    switch (s.byte() % 12) {
+    switch (s.byte() % 16) {
       case 0: receive(endpoint(s.byte()), s.take(s.byte())); break;
       case 1: query(s); break;
       case 2:
@@ -83,6 +83,25 @@ class Harness {
       case 10:
         s.byte() & 1 ? node_.cancel(last_) : void(last_ = node_.find_node(now_, id_of<wire::Key>(s.byte()), out_));
         break;
+      case 12: last_ = node_.get_item(now_, dht::immutable_target(value(s.byte())), {}, out_); break;
+      case 13: {
+        const auto b = s.byte();
+        dht::Item item;
+        const Bytes v = value(b);
+        item.value.assign(v.begin(), v.end());
+        last_ = node_.put_item(now_, item, b % 2 ? std::optional<std::int64_t>{b} : std::nullopt, out_);
+        break;
+      }
+      case 14: last_ = node_.scrape(now_, id_of<wire::InfoHash>(s.byte()), out_); break;
+      case 15: {
+        const auto b = s.byte();
+        if (b & 1) {
+          node_.sample_at(now_, endpoint(b), {}, out_);
+        } else {
+          last_ = node_.sample(now_, id_of<wire::Key>(b), out_);
+        }
+        break;
+      }
       default:
         s.byte() & 1 ? node_.ping(now_, endpoint(s.byte()), out_)
                      : node_.find_node_at(now_, endpoint(s.byte()), {}, out_);
@@ -113,6 +132,12 @@ class Harness {
     raw[15] = b;
     return {wire::Address::v6(raw), port};
   }
+  /// A value in bencode, valid until the next call.
+  Bytes value(std::uint8_t b) {
+    value_.clear();
+    wire::bencode::Writer(value_).integer(b);
+    return value_;
+  }
   void receive(const Endpoint& from, Bytes datagram) { node_.receive(now_, from, datagram, out_); }
   void pass(wire::Duration d) {
     const wire::Instant end = now_ + d;
@@ -128,10 +153,13 @@ class Harness {
     require(node_.next_deadline() > now_);
   }
   void query(Script& s) {
-    static constexpr const char* kMethods[] = {"ping", "find_node", "get_peers", "announce_peer", "vote", ""};
+    static constexpr const char* kMethods[] = {"ping", "find_node", "get_peers", "announce_peer",    "vote",
+                                               "",     "get",       "put",       "sample_infohashes"};
     const Endpoint from = endpoint(s.byte());
-    const std::string_view method = kMethods[s.byte() % 6];
-    const auto key = id_of<wire::Key>(s.byte());
+    const std::string_view method = kMethods[s.byte() % 9];
+    const auto named = s.byte();
+    const bool item = method == "get" || method == "put";
+    const auto key = item ? dht::immutable_target(value(named)) : id_of<wire::Key>(named);
     const auto flags = s.byte();
     ByteVector raw;
     wire::bencode::Writer w{raw};
@@ -141,6 +169,7 @@ class Harness {
     w.key("port").integer(flags * 257);
     if (!(flags & 4)) w.key("target").string(key.view());
     w.key("token").string(flags & 8 ? Bytes{token_} : Bytes{});
+    if (method == "put") w.key("v").integer(named);
     w.end()
         .key("q")
         .string(method)
@@ -175,9 +204,16 @@ class Harness {
     if (flags & 128) {
       w.key("e").begin_list().integer(202).string("no").end();
     } else {
-      w.key("r").begin_dict().key("id").string(id_of<wire::NodeId>(flags & 64 ? s.byte() : query.id).view());
+      const bool more = (flags & 48) == 48;  // with what BEP 33, 44 and 51 may add
+      const ByteVector filter(256, static_cast<std::uint8_t>(flags));
+      w.key("r").begin_dict();
+      if (more) w.key("BFpe").string(filter).key("BFsd").string(filter);
+      w.key("id").string(id_of<wire::NodeId>(flags & 64 ? s.byte() : query.id).view());
+      if (more) w.key("interval").integer(flags * 40);
       w.key(family_ == wire::Family::v4 ? "nodes" : "nodes6").string(nodes);
+      if (more) w.key("num").integer(flags).key("samples").string(nodes);
       if (flags & 32) w.key("token").string("token");
+      if (more) w.key("v").integer(s.byte());
       if (flags & 16) {
         w.key("values").begin_list();
         for (int i = 0; i < 3; ++i) {
@@ -196,9 +232,11 @@ class Harness {
     for (const auto& d : out_.datagrams.entries()) {
       const Bytes payload = out_.datagrams.payload(d);
       require(policy_.allows(d.to) && d.to.family() == family_);
-      require(payload.size() <= 1'024);
+      require(payload.size() <= 1'500);
       const auto m = decoder_.decode(payload);
       require(m.has_value());
+      if (const auto* r = std::get_if<dht::krpc::Reply>(&m->body))
+        require(payload.size() <= 1'024 || !r->value.empty());
       if (const auto* r = std::get_if<dht::krpc::Reply>(&m->body); r != nullptr && !r->token.empty()) {
         token_.assign(r->token.begin(), r->token.end());
       }
@@ -223,6 +261,7 @@ class Harness {
   dht::krpc::Decoder decoder_;
   std::vector<Asked> asked_;
   ByteVector token_;
+  ByteVector value_;
   dht::LookupId last_ = 0;
 };
 

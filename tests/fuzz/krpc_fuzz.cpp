@@ -20,6 +20,14 @@ bool inside(wire::Bytes part, wire::Bytes whole) {
 
 void walk(const dht::krpc::Reply& r, wire::Bytes input) {
   require(inside(r.nodes, input) && inside(r.nodes6, input) && inside(r.token, input));
+  require(inside(r.value, input) && inside(r.samples.value_or(wire::Bytes{}), input));
+  for (const wire::Bytes filter : {r.seeds_filter, r.peers_filter}) {
+    require(inside(filter, input) && (filter.empty() || filter.size() == 256));
+  }
+  if (const auto item = r.item({})) {
+    require(inside(item->value, input) && !item->value.empty());
+    require(item->signed_by.has_value() == !r.key.empty());
+  }
   std::size_t contacts = 0;
   dht::for_each_contact(r.nodes, wire::Family::v4, 32, [&](const dht::Contact& c) {
     ++contacts;
@@ -38,6 +46,11 @@ void check(const dht::krpc::Message& m, wire::Bytes input) {
   require(inside(m.transaction, input) && inside(m.version, input));
   if (const auto* q = std::get_if<dht::krpc::Query>(&m.body)) {
     require(inside(q->token, input));
+    require(inside(q->value, input) && inside(q->key, input) && inside(q->signature, input) && inside(q->salt, input));
+    if (q->method == dht::krpc::Method::put) {
+      require(!q->value.empty() && !q->token.empty());
+      if (!q->key.empty()) require(q->key.size() == 32 && q->signature.size() == 64 && q->seq);
+    }
     if (q->method == dht::krpc::Method::announce_peer) require(q->port != 0 || q->implied_port);
     // What it asks for can be answered, within the bounds that the caller gave.
     std::uint8_t room[1'024];
