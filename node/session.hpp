@@ -164,6 +164,10 @@ class Session {
   std::vector<DhtNodeRef> dht_get_peers(const wire::InfoHash& info_hash, std::optional<dht::AnnounceSpec> announce);
   std::vector<DhtNodeRef> dht_find_node(const wire::Key& target);
   /// false: no node of that family.
+  std::vector<DhtNodeRef> dht_get_item(const wire::Key& target, wire::Bytes salt);
+  std::vector<DhtNodeRef> dht_put_item(const dht::Item& item, std::optional<std::int64_t> cas);
+  std::vector<DhtNodeRef> dht_sample(const wire::Key& target);
+  bool dht_sample_at(const wire::Endpoint& to, const wire::Key& target);
   bool dht_ping(const wire::Endpoint& to);
   bool dht_find_node_at(const wire::Endpoint& to, const wire::Key& target);
 

@@ -216,49 +216,66 @@ DhtStatus Session::dht_status() const {
 
 void Session::on_dht_event(DhtEventHandler handler) { impl_->on_dht_event = std::move(handler); }
 
-std::vector<Session::DhtNodeRef> Session::dht_get_peers(const wire::InfoHash& info_hash,
-                                                        std::optional<dht::AnnounceSpec> announce) {
-  std::vector<DhtNodeRef> refs;
-  impl_->wake([&] {
-    for (const auto& driver : impl_->dht_nodes) {
-      const dht::LookupId id = driver->use(impl_->now, [&](dht::Node& node, dht::Output& out) {
-        return node.get_peers(impl_->now, info_hash, announce, out);
-      });
-      refs.push_back({driver->family(), id});
-    }
+namespace {
+
+/// Starts one lookup on each node: f(node, output) returns its id.
+template <class Impl, class F>
+std::vector<Session::DhtNodeRef> start_on_all(Impl& impl, F&& f) {
+  std::vector<Session::DhtNodeRef> refs;
+  impl.wake([&] {
+    for (const auto& driver : impl.dht_nodes) refs.push_back({driver->family(), driver->use(impl.now, f)});
   });
   return refs;
+}
+
+/// One query from the node of that family; false when there is none.
+template <class Impl, class F>
+bool ask_from(Impl& impl, const wire::Endpoint& to, F&& f) {
+  DhtDriver* driver = impl.dht_for(to.family());
+  if (driver == nullptr) return false;
+  impl.wake([&] { driver->use(impl.now, f); });
+  return true;
+}
+
+}  // namespace
+
+std::vector<Session::DhtNodeRef> Session::dht_get_peers(const wire::InfoHash& info_hash,
+                                                        std::optional<dht::AnnounceSpec> announce) {
+  return start_on_all(
+      *impl_, [&](dht::Node& node, dht::Output& out) { return node.get_peers(impl_->now, info_hash, announce, out); });
 }
 
 std::vector<Session::DhtNodeRef> Session::dht_find_node(const wire::Key& target) {
-  std::vector<DhtNodeRef> refs;
-  impl_->wake([&] {
-    for (const auto& driver : impl_->dht_nodes) {
-      const dht::LookupId id = driver->use(
-          impl_->now, [&](dht::Node& node, dht::Output& out) { return node.find_node(impl_->now, target, out); });
-      refs.push_back({driver->family(), id});
-    }
-  });
-  return refs;
+  return start_on_all(*impl_,
+                      [&](dht::Node& node, dht::Output& out) { return node.find_node(impl_->now, target, out); });
+}
+
+std::vector<Session::DhtNodeRef> Session::dht_get_item(const wire::Key& target, wire::Bytes salt) {
+  return start_on_all(*impl_,
+                      [&](dht::Node& node, dht::Output& out) { return node.get_item(impl_->now, target, salt, out); });
+}
+
+std::vector<Session::DhtNodeRef> Session::dht_put_item(const dht::Item& item, std::optional<std::int64_t> cas) {
+  return start_on_all(*impl_,
+                      [&](dht::Node& node, dht::Output& out) { return node.put_item(impl_->now, item, cas, out); });
+}
+
+std::vector<Session::DhtNodeRef> Session::dht_sample(const wire::Key& target) {
+  return start_on_all(*impl_, [&](dht::Node& node, dht::Output& out) { return node.sample(impl_->now, target, out); });
 }
 
 bool Session::dht_ping(const wire::Endpoint& to) {
-  DhtDriver* driver = impl_->dht_for(to.family());
-  if (driver == nullptr) return false;
-  impl_->wake([&] {
-    driver->use(impl_->now, [&](dht::Node& node, dht::Output& out) { return node.ping(impl_->now, to, out); });
-  });
-  return true;
+  return ask_from(*impl_, to, [&](dht::Node& node, dht::Output& out) { return node.ping(impl_->now, to, out); });
 }
 
 bool Session::dht_find_node_at(const wire::Endpoint& to, const wire::Key& target) {
-  DhtDriver* driver = impl_->dht_for(to.family());
-  if (driver == nullptr) return false;
-  impl_->wake([&] {
-    driver->use(impl_->now,
-                [&](dht::Node& node, dht::Output& out) { return node.find_node_at(impl_->now, to, target, out); });
-  });
-  return true;
+  return ask_from(*impl_, to,
+                  [&](dht::Node& node, dht::Output& out) { return node.find_node_at(impl_->now, to, target, out); });
+}
+
+bool Session::dht_sample_at(const wire::Endpoint& to, const wire::Key& target) {
+  return ask_from(*impl_, to,
+                  [&](dht::Node& node, dht::Output& out) { return node.sample_at(impl_->now, to, target, out); });
 }
 
 }  // namespace lodestone::node

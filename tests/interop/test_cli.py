@@ -149,6 +149,40 @@ def dht_commands(lab):
     check(records[-1]["target"] == content.info_hash, f"{records}")
     code, out, err = plain("dht", "get-peers", content.info_hash, *common)
     check(code == 0 and out == f"{address}:4711\n", f"{code} {out!r} {err}")
+    dht_items(lab, common)
+    code, records, err = lab.run("dht", "sample", nodes[1], "--listen", address, "--json", timeout=20)
+    check(code == 0 and len(records) == 1, f"{code} {records} {err}")
+    check(records[0]["type"] == "samples" and records[0]["addr"] == nodes[1] and records[0]["num"] == 1, f"{records}")
+    check(records[0]["samples"] == [content.info_hash] and records[0]["interval"] > 0, f"{records}")
+    code, records, err = lab.run("dht", "sample", *common, "--json", timeout=30)
+    check(code == 0 and {r["addr"] for r in records} == set(nodes), f"{code} {records} {err}")
+
+
+def dht_items(lab, common):
+    code, records, err = lab.run("dht", "put", "Hello World!", *common, "--json", timeout=30)
+    target = "e5f96f6f38320f0f33959cb4d3d656452117aadb"  # BEP 44's third vector
+    check(code == 0 and records == [{"type": "put", "target": target, "seq": None, "stored": 5}], f"{code} {records} {err}")
+    code, records, err = lab.run("dht", "get", target, *common, "--json", timeout=30)
+    check(code == 0 and records[0]["value"] == "Hello World!" and records[0]["from"] == 5, f"{code} {records} {err}")
+    code, out, err = plain("dht", "get", target, *common)
+    check(code == 0 and out == "Hello World!\n", f"{code} {out!r} {err}")
+    code, _, err = lab.run("dht", "get", "ab" * 20, *common, "--json", timeout=30)
+    check(code == 3 and last_exit(err)["error"] == "not-found", f"{code} {err}")
+    secret = lab.folder("keys") / "key"
+    code, key, err = plain("dht", "keygen", secret)
+    key = key.strip()
+    check(code == 0 and len(key) == 64, f"{code} {key} {err}")
+    signed = ["--mutable", "--key", secret, "--salt", "s"]
+    for seq, value in ((1, "one"), (2, "two")):
+        code, records, err = lab.run("dht", "put", value, *signed, *common, "--json", timeout=30)
+        check(code == 0 and records[0]["seq"] == seq and records[0]["stored"] == 5, f"{code} {records} {err}")
+    code, records, err = lab.run("dht", "get", key, "--salt", "s", *common, "--json", timeout=30)
+    check(code == 0 and records[0]["value"] == "two" and records[0]["seq"] == 2, f"{code} {records} {err}")
+    check(records[0]["key"] == key and records[0]["salt"] == "73" and records[0]["from"] == 5, f"{records}")
+    code, _, err = lab.run("dht", "put", "three", *signed, "--seq", 3, "--cas", 1, *common, "--json", timeout=30)
+    check(code == 9 and last_exit(err)["error"] == "conflict", f"{code} {err}")
+    code, _, err = lab.run("dht", "put", "three", *signed, "--seq", 3, "--cas", 2, *common, "--json", timeout=30)
+    check(code == 0, f"{code} {err}")
 
 
 def exit_codes_of_a_silent_network(lab):

@@ -39,6 +39,21 @@ TEST_CASE("bad command lines of the network commands are exit 2") {
       {"dht", "announce", kHash, "--port", "65536"},
       {"dht", "find-node", kHash, "nowhere"},
       {"dht", "get-peers", kHash, "--wait", "soon"},
+      {"dht", "get"},
+      {"dht", "get", "xyz"},
+      {"dht", "get", kHash + "00"},
+      {"dht", "get", kHash, "--salt", std::string(65, 's')},
+      {"dht", "put"},
+      {"dht", "put", "x", "--mutable"},
+      {"dht", "put", "x", "--key", "k"},
+      {"dht", "put", "x", "--seq", "1"},
+      {"dht", "put", "x", "--cas", "1"},
+      {"dht", "put", "x", "--salt", "s"},
+      {"dht", "put", "x", "--mutable", "--key", "no-such-file"},
+      {"dht", "put", "x", "--mutable", "--key", "k", "--seq", "-1"},
+      {"dht", "put", std::string(1'000, 'x')},
+      {"dht", "keygen"},
+      {"dht", "sample", "nowhere"},
   };
   for (const auto& args : bad) {
     const Ran ran = run_cli(args);
@@ -62,6 +77,30 @@ TEST_CASE("malformed inputs are exit 11, a magnet of version 2 is unsupported") 
   const Json last = Json::parse(last_line(v2.err));
   CHECK(last["error"] == "error");
   CHECK(last["message"].get<std::string>().find("unsupported") != std::string::npos);
+}
+
+TEST_CASE("C3 a signing key is made once, for its owner only, and never printed") {
+  const TemporaryDirectory folder;
+  const std::string path = folder.file("key");
+  const Ran made = run_cli({"dht", "keygen", path});
+  CHECK(made.code == 0);
+  CHECK(made.out.size() == 65);
+  const std::string secret = TemporaryDirectory::read(path);
+  CHECK(secret.size() == 65);
+  CHECK(secret != made.out);
+  CHECK((std::filesystem::status(path).permissions() & std::filesystem::perms::mask) ==
+        (std::filesystem::perms::owner_read | std::filesystem::perms::owner_write));
+  CHECK(run_cli({"dht", "keygen", path}).code == 9);
+  CHECK(TemporaryDirectory::read(path) == secret);
+  CHECK(run_cli({"dht", "keygen", folder.file("none/key")}).code == 7);
+  // What others can read is no secret any more.
+  std::filesystem::permissions(path, std::filesystem::perms::group_read, std::filesystem::perm_options::add);
+  const Ran leaked = run_cli({"dht", "put", "x", "--mutable", "--key", path});
+  CHECK(leaked.code == 7);
+  CHECK(leaked.err.find(secret.substr(0, 64)) == std::string::npos);
+  const std::string bad = folder.write("bad", "no key at all");
+  std::filesystem::permissions(bad, std::filesystem::perms::owner_read);
+  CHECK(run_cli({"dht", "put", "x", "--mutable", "--key", bad}).code == 11);
 }
 
 TEST_CASE("several inputs that all fail for their own reasons are exit 10, for the same reason that reason's") {

@@ -9,6 +9,7 @@ namespace lodestone::tools {
 namespace {
 
 using namespace std::chrono_literals;
+using namespace std::string_view_literals;
 
 wire::NodeId id(std::uint8_t first) {
   wire::NodeId id;
@@ -52,6 +53,36 @@ TEST_CASE("lookup record") {
       R"({"id":"0100000000000000000000000000000000000000","addr":"1.2.3.4:5","rtt":0.01,"token":true},)"
       R"({"id":"0300000000000000000000000000000000000000","addr":"[::1]:6","rtt":null,"token":false}],"peers":7})");
   CHECK(lookup_record(stats(1, 1s, 20ms), 0, 0)["first_value"] == 0.02);
+}
+
+TEST_CASE("item, put and samples records") {
+  dht::Item item;
+  const std::string_view value = "12:Hello World!";
+  item.value.assign(value.begin(), value.end());
+  CHECK(item_record(item, 3).dump() ==
+        R"({"type":"item","target":"e5f96f6f38320f0f33959cb4d3d656452117aadb","value":"Hello World!","seq":null,)"
+        R"("key":null,"salt":null,"signature":null,"from":3})");
+  CHECK(put_record(item, 8).dump() ==
+        R"({"type":"put","target":"e5f96f6f38320f0f33959cb4d3d656452117aadb","seq":null,"stored":8})");
+  const dht::SigningKey key{dht::SigningKey::Seed{1}};
+  const auto record = item_record(key.sign(wire::as_bytes("i-7e"), wire::as_bytes("s"), 4), 1);
+  CHECK(record["value"] == -7);
+  CHECK(record["seq"] == 4);
+  CHECK(record["key"] == wire::to_hex(key.public_key()));
+  CHECK(record["salt"] == "73");
+  CHECK(record["signature"].get<std::string>().size() == 128);
+  dht::event::Samples samples{1, 0, id(1), kA, 300, 7, {wire::InfoHash{id(255).bytes()}}};
+  CHECK(samples_record(samples).dump() == R"({"type":"samples","addr":"1.2.3.4:5","interval":300,"num":7,)"
+                                          R"("samples":["ff00000000000000000000000000000000000000"]})");
+}
+
+TEST_CASE("a stored value is shown as JSON, whatever its bytes") {
+  const auto shown = [](std::string_view bencoded) { return value_json(wire::as_bytes(bencoded)).dump(); };
+  CHECK(shown("d1:ali1e1:xe1:bd1:c0:ee") == R"({"a":[1,"x"],"b":{"c":""}})");
+  CHECK(shown("2:\xff\x00"sv) == R"({"hex":"ff00"})");
+  CHECK(shown("d1:\xffi1ee") == R"({"pairs":[[{"hex":"ff"},1]]})");
+  CHECK(shown("le") == "[]");
+  CHECK(shown("de") == "{}");
 }
 
 TEST_CASE("peer, pong and announce records") {

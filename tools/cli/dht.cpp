@@ -10,6 +10,10 @@ void add_dht_ping(CLI::App& dht, Context& context);
 void add_dht_find_node(CLI::App& dht, Context& context);
 void add_dht_get_peers(CLI::App& dht, Context& context);
 void add_dht_announce(CLI::App& dht, Context& context);
+void add_dht_get(CLI::App& dht, Context& context);
+void add_dht_put(CLI::App& dht, Context& context);
+void add_dht_keygen(CLI::App& dht, Context& context);
+void add_dht_sample(CLI::App& dht, Context& context);
 
 void add_dht(CLI::App& app, Context& context) {
   CLI::App* dht = app.add_subcommand("dht", "Asks the DHT");
@@ -18,6 +22,10 @@ void add_dht(CLI::App& app, Context& context) {
   add_dht_find_node(*dht, context);
   add_dht_get_peers(*dht, context);
   add_dht_announce(*dht, context);
+  add_dht_get(*dht, context);
+  add_dht_put(*dht, context);
+  add_dht_keygen(*dht, context);
+  add_dht_sample(*dht, context);
 }
 
 }  // namespace lodestone::tools

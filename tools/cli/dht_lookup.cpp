@@ -62,6 +62,21 @@ void DhtLookup::on_event(wire::Family family, const dht::Event& event) {
     part->announced = true;
     result_.refused += announced->refused;
     for (const dht::NodeView& node : announced->stored) result_.stored.push_back(node.endpoint);
+  } else if (const auto* put = std::get_if<dht::event::PutDone>(&event)) {
+    Part* part = find(family, put->lookup);
+    if (part == nullptr) return;
+    part->announced = true;
+    result_.refused += put->refused;
+    result_.conflicts += put->conflicts;
+    for (const dht::NodeView& node : put->stored) result_.stored.push_back(node.endpoint);
+  } else if (handlers_.on_event) {
+    const auto lookup = std::visit(
+        [](const auto& e) -> std::optional<dht::LookupId> {
+          if constexpr (requires { e.lookup; }) return e.lookup;
+          return std::nullopt;
+        },
+        event);
+    if (lookup && find(family, *lookup) != nullptr) handlers_.on_event(event);
   }
 }
 

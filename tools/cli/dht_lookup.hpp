@@ -16,14 +16,16 @@ class DhtLookup {
   struct Result {
     dht::LookupStats stats;              // of all families together
     double bootstrap_seconds = 0;        // from process start to the first packet
-    std::vector<wire::Endpoint> stored;  // of an announcing lookup
+    std::vector<wire::Endpoint> stored;  // of an announcing lookup or a put
     std::uint32_t refused = 0;
+    std::uint32_t conflicts = 0;  // of a put: refused because of what is stored already
   };
 
   struct Handlers {
     std::function<std::vector<node::Session::DhtNodeRef>(node::Session&)> begin;  // starts it on every family
     std::function<void(const dht::event::PeersFound&, double elapsed)> on_peers;  // may be empty
     std::function<void(const Result&)> on_done;                                   // it calls finish() or fail()
+    std::function<void(const dht::Event&)> on_event = {};  // of one of the lookups, any other; may be empty
   };
 
   /// `wait`: dwells that long after the start, so that the table is filled, before it begins.

@@ -18,6 +18,38 @@ ordered_json rtt_of(const dht::NodeView& node) {
   return node.rtt > wire::Duration::zero() ? ordered_json(seconds(node.rtt)) : ordered_json(nullptr);
 }
 
+ordered_json text_or_hex(wire::Bytes bytes) {
+  if (wire::is_utf8(bytes)) return std::string{wire::as_text(bytes)};
+  return {{"hex", wire::to_hex(bytes)}};
+}
+
+ordered_json json_of(const wire::bencode::View& view) {
+  using wire::bencode::Kind;
+  switch (view.kind()) {
+    case Kind::integer: return *view.integer();
+    case Kind::string: return text_or_hex(*view.string());
+    case Kind::list: {
+      ordered_json list = ordered_json::array();
+      for (const wire::bencode::View item : view) list.push_back(json_of(item));
+      return list;
+    }
+    case Kind::dict: break;
+  }
+  bool all_text = true;
+  view.for_each_entry(
+      [&](std::string_view key, const auto&) { all_text = all_text && wire::is_utf8(wire::as_bytes(key)); });
+  ordered_json object = ordered_json::object();
+  ordered_json pairs = ordered_json::array();
+  view.for_each_entry([&](std::string_view key, const wire::bencode::View& value) {
+    if (all_text) {
+      object[std::string{key}] = json_of(value);
+    } else {
+      pairs.push_back(ordered_json::array({text_or_hex(wire::as_bytes(key)), json_of(value)}));
+    }
+  });
+  return all_text ? object : ordered_json{{"pairs", std::move(pairs)}};
+}
+
 }  // namespace
 
 dht::LookupStats merged(std::span<const dht::LookupStats> lookups) {
@@ -78,6 +110,44 @@ ordered_json announce_record(const wire::Key& target, std::uint16_t port, const 
           {"port", port},
           {"stored", std::move(addresses)},
           {"refused", refused}};
+}
+
+ordered_json value_json(wire::Bytes bencoded) {
+  wire::bencode::Document document;
+  const auto root = document.parse(bencoded);
+  return root ? json_of(*root) : ordered_json(nullptr);
+}
+
+ordered_json item_record(const dht::Item& item, std::uint32_t from) {
+  const bool is_mutable = item.key.has_value();
+  const auto hex_or_null = [](bool there, wire::Bytes bytes) {
+    return there ? ordered_json(wire::to_hex(bytes)) : ordered_json(nullptr);
+  };
+  return {{"type", "item"},
+          {"target", item.target().hex()},
+          {"value", value_json(item.value)},
+          {"seq", is_mutable ? ordered_json(item.seq) : ordered_json(nullptr)},
+          {"key", is_mutable ? hex_or_null(true, *item.key) : ordered_json(nullptr)},
+          {"salt", hex_or_null(is_mutable && !item.salt.empty(), item.salt)},
+          {"signature", hex_or_null(is_mutable, item.signature)},
+          {"from", from}};
+}
+
+ordered_json put_record(const dht::Item& item, std::size_t stored) {
+  return {{"type", "put"},
+          {"target", item.target().hex()},
+          {"seq", item.key ? ordered_json(item.seq) : ordered_json(nullptr)},
+          {"stored", stored}};
+}
+
+ordered_json samples_record(const dht::event::Samples& samples) {
+  ordered_json hashes = ordered_json::array();
+  for (const wire::InfoHash& hash : samples.hashes) hashes.push_back(hash.hex());
+  return {{"type", "samples"},
+          {"addr", samples.from.text()},
+          {"interval", samples.interval},
+          {"num", samples.num},
+          {"samples", std::move(hashes)}};
 }
 
 std::string version_text(std::string_view version) {

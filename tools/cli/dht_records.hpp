@@ -28,6 +28,14 @@ namespace lodestone::tools {
 [[nodiscard]] nlohmann::ordered_json announce_record(const wire::Key& target, std::uint16_t port,
                                                      const std::vector<wire::Endpoint>& stored, std::uint32_t refused);
 
+/// `from`: how many nodes have it.
+[[nodiscard]] nlohmann::ordered_json item_record(const dht::Item& item, std::uint32_t from);
+[[nodiscard]] nlohmann::ordered_json put_record(const dht::Item& item, std::size_t stored);
+[[nodiscard]] nlohmann::ordered_json samples_record(const dht::event::Samples& samples);
+/// Bencode as JSON, in the manner of `bdecode`: byte strings that are no UTF-8 as {"hex":...}, a dictionary with such a
+/// key as {"pairs":[...]}. The value has been checked (dht::is_canonical_value), which bounds its depth.
+[[nodiscard]] nlohmann::ordered_json value_json(wire::Bytes bencoded);
+
 /// Printable characters of "v" as they are, other bytes as \xNN.
 [[nodiscard]] std::string version_text(std::string_view version);
 
