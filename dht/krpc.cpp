@@ -392,6 +392,10 @@ std::size_t behind_nodes(const ReplyBody& body) {
   return n + 3 + body.item->value.size();
 }
 
+std::size_t values_size(const CompactPeers& peers) {
+  return peers.count == 0 ? 0 : 10 + peers.count * string_size(peers.size);
+}
+
 void put_values(Encoder& e, const CompactPeers& peers, std::size_t room) {
   static constexpr std::string_view kKey = "6:valuesl";
   const std::size_t each = string_size(peers.size);
@@ -415,6 +419,12 @@ std::optional<ItemView> Reply::item(Bytes salt) const {
   part.salt = salt;
   part.seq = *seq;
   return ItemView{value, part};
+}
+
+bool looks_like_reply(Bytes datagram) {
+  if (datagram.size() < 7) return false;
+  const std::string_view tail = as_text(datagram.last(7));
+  return tail == "1:y1:re" || tail == "1:y1:ee";
 }
 
 std::expected<Message, Rejected> Decoder::decode(Bytes datagram) {
@@ -514,7 +524,8 @@ std::size_t encode_reply(MutableBytes out, Bytes transaction, std::string_view v
   const std::size_t tail = 1 + tail_size(transaction, version);
   const std::size_t reserved = tail + behind_nodes(body);
   if (e.left() < reserved) return 0;
-  put_all_nodes(e, body, reserved);
+  const std::size_t for_values = body.values_before_nodes ? values_size(body.values) : 0;
+  put_all_nodes(e, body, reserved + for_values);
 
   if (body.samples != nullptr) {
     e.literal("3:numi").number(body.samples->num).literal("e7:samples").string(body.samples->samples);

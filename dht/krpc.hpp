@@ -97,6 +97,10 @@ struct Rejected {
   std::string_view reason;  // static text
 };
 
+/// By its last bytes, which canonical form prescribes: a guess that is cheap, for whoever would rather not decode. What
+/// it takes for a query may be a reply in another order.
+[[nodiscard]] bool looks_like_reply(Bytes datagram);
+
 class Decoder {
  public:
   /// The result's views are valid until the next decode() and while the datagram lives.
@@ -164,7 +168,8 @@ struct ScrapeBody {
   Bytes peers;
 };
 
-/// What a reply says. What does not fit is left out from the end: values first, then nodes; the rest stays.
+/// What a reply says. What does not fit is left out from the end, values first, then nodes, or the other way round; the
+/// rest stays.
 struct ReplyBody {
   const wire::NodeId& id;
   wire::Endpoint to;                         // "ip" (BEP 42)
@@ -176,6 +181,7 @@ struct ReplyBody {
   const ItemBody* item = nullptr;
   const SamplesBody* samples = nullptr;
   const ScrapeBody* scrape = nullptr;
+  bool values_before_nodes = false;  // S3: who asks for peers gets them before he gets more to ask
 };
 [[nodiscard]] std::size_t encode_reply(MutableBytes out, Bytes transaction, std::string_view version,
                                        const ReplyBody& body);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <limits>
 #include <utility>
 
 #include "dht/item_gather.hpp"
@@ -13,6 +14,7 @@
 namespace lodestone::dht {
 namespace {
 
+constexpr std::size_t kNoLimit = std::numeric_limits<std::size_t>::max();
 constexpr std::size_t kMaxVersion = 32;
 constexpr std::size_t kMaxNamed = 32;  // contacts taken from one reply
 // A new table asks whom it is told of: for that long, that often, planning that far ahead; and not before the lookup
@@ -25,6 +27,12 @@ constexpr std::size_t kSavedIntroducers = 32;  // contacts of the last run that 
 
 Duration uniform(Duration low, Duration high, wire::Rng& rng) {
   return low + wire::from_seconds(wire::to_seconds(high - low) * rng.unit());
+}
+
+Throttle::Rates rates_of(const NodeConfig& config) {
+  const Limits& l = config.limits;
+  return {l.address_rate, l.address_burst,    l.prefix_rate,       l.prefix_burst,     l.throttled_sources,
+          l.verified_for, l.unverified_burst, l.unverified_factor, !config.private_net};
 }
 
 }  // namespace
@@ -43,10 +51,25 @@ Limits Limits::node() {
   return l;
 }
 
+Limits Limits::bootstrap() {
+  Limits l = node();
+  l.prefix_rate = 2'000;
+  l.prefix_burst = 10'000;
+  return l;
+}
+
+Limits Limits::crawler() {
+  Limits l;
+  l.max_outstanding = 50'000;
+  l.max_lookups = 1'024;
+  return l;
+}
+
 Node::State::State(Instant start, NodeConfig settings, wire::Rng generator)
     : config(std::move(settings)),
       rng(generator),
       guard(config.family, config.policy),
+      throttle(start, rates_of(config), rng),
       queries(config),
       table(start, config.id, config.limits.k, !config.private_net),
       responder(start, config, rng),
@@ -58,22 +81,79 @@ Node::State::State(Instant start, NodeConfig settings, wire::Rng generator)
 
 // --- what comes in ---
 
+// S4: classify; replies go to the rpc table, queries to the throttle and then to the responder.
+void Node::State::receive(Instant now, const Endpoint& from, Bytes datagram, const Node* sister, Output& out) {
+  ++counters.datagrams_in;
+  if (!guard.allows(from)) {
+    ++counters.refused_source;
+    return;
+  }
+  const Throttle::Visit visit = throttle.visit(from.address);
+  // Whoever has spent his share is not even read, unless it may be a reply that somebody here waits for.
+  if (!krpc::looks_like_reply(datagram) && !admit(throttle.judge(now, visit))) return;
+  const auto message = decoder.decode(datagram);
+  if (!message) {
+    ++counters.malformed_in;
+    if (!admit(throttle.charge(now, visit)) || message.error().code == 0 || config.read_only) return;
+    return answer(now, visit, datagram.size(), out, [&](std::size_t room) {
+      responder.refuse(from, message.error(), room, out.datagrams);
+      return false;
+    });
+  }
+  if (const auto* query = std::get_if<krpc::Query>(&message->body)) {
+    if (admit(throttle.charge(now, visit)))
+      on_query(now, from, message->transaction, *query, visit, datagram.size(), sister, out);
+    return;
+  }
+  const auto* reply = std::get_if<krpc::Reply>(&message->body);
+  const bool matched =
+      reply != nullptr ? on_reply(now, from, *message, *reply, out) : on_error(now, from, *message, out);
+  if (matched) {
+    throttle.verify(now, visit);
+  } else {
+    ++counters.stray_replies;
+    throttle.charge(now, visit);
+  }
+}
+
+bool Node::State::admit(Throttle::Verdict verdict) {
+  counters.throttled_address += verdict == Throttle::Verdict::address_spent;
+  counters.throttled_prefix += verdict == Throttle::Verdict::prefix_spent;
+  return verdict == Throttle::Verdict::admitted;
+}
+
+template <class Answer>
+void Node::State::answer(Instant now, const Throttle::Visit& visit, std::size_t received, Output& out,
+                         Answer&& answer) {
+  const std::size_t before = out.datagrams.size();
+  const bool verified = throttle.verified(now, visit);
+  const std::size_t room = throttle.allowance(now, visit, received, kNoLimit);
+  if (answer(room)) throttle.verify(now, visit);  // it has echoed a token that we sent it
+  if (verified) return;
+  std::size_t sent = 0;
+  for (std::size_t i = before; i < out.datagrams.size(); ++i) sent += out.datagrams.entries()[i].size;
+  throttle.replied(now, visit, sent);
+  ++(sent != 0 ? counters.answered_unverified : counters.unanswered_unverified);
+}
+
 void Node::State::on_query(Instant now, const Endpoint& from, Bytes transaction, const krpc::Query& query,
-                           const Node* sister, Output& out) {
+                           const Throttle::Visit& visit, std::size_t received, const Node* sister, Output& out) {
   ++counters.queries_in;
-  if (config.read_only) return;
+  if (config.read_only) {
+    ++counters.unanswered_read_only;
+    return;
+  }
   const Responder::Tables tables{table, sister != nullptr ? &sister->state_->table : nullptr};
-  responder.answer(now, from, transaction, query, tables, rng, out.datagrams, counters);
+  answer(now, visit, received, out, [&](std::size_t room) {
+    return responder.answer(now, from, transaction, query, room, tables, rng, out.datagrams, counters);
+  });
   if (!query.read_only) meet(now, {query.id, from});
 }
 
-void Node::State::on_reply(Instant now, const Endpoint& from, const krpc::Message& message, const krpc::Reply& reply,
+bool Node::State::on_reply(Instant now, const Endpoint& from, const krpc::Message& message, const krpc::Reply& reply,
                            Output& out) {
   const auto query = queries.match(now, message.transaction, from);
-  if (!query) {
-    ++counters.stray_replies;
-    return;
-  }
+  if (!query) return false;
   ++counters.replies_in;
   if (reply.external && reply.external->family() == config.family) own_address.vote(from, *reply.external);
   if (reply.external && !config.private_net) address_votes.vote(now, from.address, reply.external->address);
@@ -113,14 +193,12 @@ void Node::State::on_reply(Instant now, const Endpoint& from, const krpc::Messag
     }
   }
   work(now, out);
+  return true;
 }
 
-void Node::State::on_error(Instant now, const Endpoint& from, const krpc::Message& message, Output& out) {
+bool Node::State::on_error(Instant now, const Endpoint& from, const krpc::Message& message, Output& out) {
   const auto query = queries.match(now, message.transaction, from);
-  if (!query) {
-    ++counters.stray_replies;
-    return;
-  }
+  if (!query) return false;
   ++counters.errors_in;
   // It is alive (L6); who it is, an error does not say, so the table learns nothing new from it.
   if (const auto* known = query->expected ? table.find(*query->expected) : nullptr;
@@ -142,6 +220,7 @@ void Node::State::on_error(Instant now, const Endpoint& from, const krpc::Messag
     out.events.emplace_back(std::move(done));
   }
   work(now, out);
+  return true;
 }
 
 void Node::State::on_late(Instant now, const RpcTable::Late& late, Output& out) {
@@ -226,6 +305,7 @@ void Node::State::told_of(Instant now, Purpose purpose, const krpc::Reply& reply
 void Node::State::lost(Instant now, const Contact& contact) {
   if (table.failed(contact)) {
     ++counters.evicted;
+    ++counters.evicted_silent;
     bootstrapped = bootstrapped && !table.empty();
     bootstrap.table_shrank(now, table.size());
   } else {
@@ -237,6 +317,7 @@ void Node::State::impostor(Instant now, const Contact& known, const NodeId& clai
   const bool was_here = table.evict(known);
   if (was_here) {
     ++counters.evicted;
+    ++counters.evicted_impostor;
     bootstrapped = bootstrapped && !table.empty();
     bootstrap.table_shrank(now, table.size());
   }
@@ -255,28 +336,8 @@ Node& Node::operator=(Node&&) noexcept = default;
 Node::~Node() = default;
 
 void Node::receive(Instant now, const Endpoint& from, Bytes datagram, Output& out, const Node* sister) {
-  State& s = *state_;
   assert(sister == nullptr || sister->family() != family());
-  ++s.counters.datagrams_in;
-  if (!s.guard.allows(from)) {
-    ++s.counters.refused_source;
-    return;
-  }
-  const auto message = s.decoder.decode(datagram);
-  if (!message) {
-    ++s.counters.malformed_in;
-    if (message.error().code != 0 && !s.config.read_only) {
-      s.responder.refuse(from, message.error(), out.datagrams);
-    }
-    return;
-  }
-  if (const auto* query = std::get_if<krpc::Query>(&message->body)) {
-    s.on_query(now, from, message->transaction, *query, sister, out);
-  } else if (const auto* reply = std::get_if<krpc::Reply>(&message->body)) {
-    s.on_reply(now, from, *message, *reply, out);
-  } else {
-    s.on_error(now, from, *message, out);
-  }
+  state_->receive(now, from, datagram, sister, out);
 }
 
 void Node::advance(Instant now, Output& out) { state_->advance(now, out); }
@@ -441,10 +502,14 @@ std::size_t Node::stored_peers(const InfoHash& info_hash) const {
 
 std::size_t Node::stored_items() const { return state_->responder.items().size(); }
 
-const Counters& Node::counters() const { return state_->counters; }
+const Counters& Node::counters() const {
+  state_->counters.sources_displaced = state_->throttle.displaced();
+  return state_->counters;
+}
 
 void Node::check_invariants() const {
   const State& s = *state_;
+  s.throttle.check_invariants();
   s.table.check_invariants();
   s.queries.table().check_invariants();
   s.responder.store().check_invariants();

@@ -50,10 +50,16 @@ struct Limits {
   Duration bucket_refresh = std::chrono::minutes(15);  // T6
   Duration verify_min = std::chrono::seconds(90);      // T2: delay before an unsolicited contact is verified
   Duration verify_max = std::chrono::minutes(15);
-  int early_contacts = 64;           // T2: below this many good contacts verify at once
-  int early_rate = 50;               // T2: pings a second
-  std::size_t reply_max = 1'024;     // S3, bytes
-  std::size_t peers_per_hash = 500;  // S2
+  int early_contacts = 64;                           // T2: below this many good contacts verify at once
+  int early_rate = 50;                               // T2: pings a second
+  std::size_t reply_max = 1'024;                     // S3, bytes
+  Duration verified_for = std::chrono::minutes(10);  // S3
+  std::uint32_t unverified_burst = 8 << 10;          // S3: bytes to a prefix that has not shown that it is there
+  std::uint32_t unverified_factor = 4;               // S3: and so many for each byte of its own
+  double address_rate = 20, address_burst = 100;     // S4: queries a second of an address (v6: /64)
+  double prefix_rate = 400, prefix_burst = 2'000;    // S4: of a /24 (v6: /48)
+  std::size_t throttled_sources = 65'536;            // S4: addresses, and as many prefixes, that are remembered
+  std::size_t peers_per_hash = 500;                  // S2
   std::size_t peers_total = 20'000;
   std::size_t hashes_total = 5'000;
   std::size_t values_per_reply = 50;
@@ -62,9 +68,11 @@ struct Limits {
   Duration item_expiry = std::chrono::hours(2);
   Duration sample_interval = std::chrono::hours(1);  // S6: a subset of info-hashes is shown for so long
   std::size_t max_outstanding = 2'000;
-  std::size_t max_lookups = 64;          // running at once; more wait in line
-  [[nodiscard]] static Limits client();  // get, seed, dht ...
-  [[nodiscard]] static Limits node();    // a persistent node: larger store
+  std::size_t max_lookups = 64;             // running at once; more wait in line
+  [[nodiscard]] static Limits client();     // get, seed, dht ...
+  [[nodiscard]] static Limits node();       // a persistent node: larger store
+  [[nodiscard]] static Limits bootstrap();  // whom newcomers ask first: whole providers behind a few addresses
+  [[nodiscard]] static Limits crawler();    // asks much, stores little
 };
 
 struct NodeConfig {
@@ -217,6 +225,17 @@ struct Counters {
   std::uint64_t datagrams_in = 0, queries_in = 0, replies_in = 0, errors_in = 0, malformed_in = 0, stray_replies = 0,
                 refused_source = 0, queries_out = 0, replies_out = 0, timeouts = 0, evicted = 0, announces_in = 0,
                 tokens_refused = 0, store_refused = 0, puts_in = 0, puts_refused = 0;
+  // Datagrams in that were dropped, by reason (beside refused_source: S5, and what was malformed or stray).
+  std::uint64_t throttled_address = 0, throttled_prefix = 0;  // S4
+  std::uint64_t unanswered_read_only = 0;                     // T7: we answer nobody
+  std::uint64_t unanswered_unverified = 0;                    // S3: the byte budget of its prefix had no room
+  // Queries that were answered within what the byte budget left (S3).
+  std::uint64_t answered_unverified = 0;
+  std::uint64_t sources_displaced = 0;  // S4: forgotten for newer ones
+  // Queries of ours that were not sent.
+  std::uint64_t refused_destination = 0;  // S5
+  // `evicted` by reason.
+  std::uint64_t evicted_silent = 0, evicted_impostor = 0;
 };
 
 class Node {

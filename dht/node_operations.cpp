@@ -78,6 +78,11 @@ void Node::State::pump(Instant now, Run run, Output& out) {
     while (!queries.full()) {
       auto ask = traversal->next(now);
       if (!ask) break;
+      if (!guard.allows(ask->to)) {
+        ++counters.refused_destination;
+        traversal->on_refused(now, ask->tag, 0, out);
+        continue;
+      }
       // S6: it is on the way, but has said when it wants to be asked again.
       if (ask->method == krpc::Method::sample_infohashes && !sample_times.may_ask(now, ask->to)) {
         ask->method = krpc::Method::find_node;
@@ -212,6 +217,10 @@ void Node::State::verify(Instant now, Output& out) {
 }
 
 void Node::State::probe(Instant now, const Contact& contact, const Key& target, Output& out) {
+  if (!guard.allows(contact.endpoint)) {
+    ++counters.refused_destination;
+    return;
+  }
   Ask ask;
   ask.to = contact.endpoint;
   ask.expected = contact.id;

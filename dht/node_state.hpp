@@ -20,6 +20,7 @@
 #include "dht/responder.hpp"
 #include "dht/routing_table.hpp"
 #include "dht/sample_times.hpp"
+#include "dht/throttle.hpp"
 #include "dht/traversal.hpp"
 #include "dht/verifier.hpp"
 
@@ -29,10 +30,18 @@ struct Node::State {
   State(Instant start, NodeConfig settings, wire::Rng generator);
 
   // --- what comes in (node.cpp) ---
-  void on_query(Instant now, const Endpoint& from, Bytes transaction, const krpc::Query& query, const Node* sister,
-                Output& out);
-  void on_reply(Instant now, const Endpoint& from, const krpc::Message& message, const krpc::Reply& reply, Output& out);
-  void on_error(Instant now, const Endpoint& from, const krpc::Message& message, Output& out);
+  /// `sister`: our node on the other family, or null.
+  void receive(Instant now, const Endpoint& from, Bytes datagram, const Node* sister, Output& out);
+  /// Counts what was not admitted.
+  bool admit(Throttle::Verdict verdict);
+  /// Lets the responder have the byte budget of the asker's prefix (S3), and books what it made of it.
+  template <class Answer>
+  void answer(Instant now, const Throttle::Visit& visit, std::size_t received, Output& out, Answer&& answer);
+  void on_query(Instant now, const Endpoint& from, Bytes transaction, const krpc::Query& query,
+                const Throttle::Visit& visit, std::size_t received, const Node* sister, Output& out);
+  /// Both false when no query of ours is answered by it.
+  bool on_reply(Instant now, const Endpoint& from, const krpc::Message& message, const krpc::Reply& reply, Output& out);
+  bool on_error(Instant now, const Endpoint& from, const krpc::Message& message, Output& out);
   void on_late(Instant now, const RpcTable::Late& late, Output& out);
   void advance(Instant now, Output& out);
   [[nodiscard]] Instant next_deadline() const;
@@ -99,6 +108,7 @@ struct Node::State {
   NodeConfig config;
   wire::Rng rng;
   Guard guard;
+  Throttle throttle;
   krpc::Decoder decoder;
   Queries queries;
   RoutingTable table;

@@ -76,21 +76,26 @@ Responder::Responder(Instant now, const NodeConfig& config, wire::Rng& rng)
       items_(now, config.id, {config.limits.items_total, config.limits.items_bytes, config.limits.item_expiry}),
       samples_(config.limits.sample_interval) {}
 
-void Responder::answer(Instant now, const Endpoint& from, Bytes transaction, const krpc::Query& query,
+bool Responder::answer(Instant now, const Endpoint& from, Bytes transaction, const krpc::Query& query, std::size_t room,
                        const Tables& tables, wire::Rng& rng, wire::DatagramBatch& out, Counters& counters) {
-  if (transaction.size() > kMaxTransaction) return;
+  room_ = room;
+  token_echoed_ = false;
+  if (transaction.size() > kMaxTransaction) return false;
   switch (query.method) {
-    case krpc::Method::ping: return reply(transaction, {id_, from, std::nullopt, {}, {}, {}}, out, counters);
-    case krpc::Method::announce_peer: return announce(now, from, transaction, query, rng, out, counters);
-    case krpc::Method::put: return put(now, from, transaction, query, rng, out, counters);
-    default: return nodes(now, from, transaction, query, tables, rng, out, counters);
+    case krpc::Method::ping: reply(transaction, {id_, from, std::nullopt, {}, {}, {}}, out, counters); break;
+    case krpc::Method::announce_peer: announce(now, from, transaction, query, rng, out, counters); break;
+    case krpc::Method::put: put(now, from, transaction, query, rng, out, counters); break;
+    default: nodes(now, from, transaction, query, tables, rng, out, counters); break;
   }
+  return token_echoed_;
 }
 
 /// Everything that is answered with nodes, and whatever else the method asks for.
 void Responder::nodes(Instant now, const Endpoint& from, Bytes transaction, const krpc::Query& query,
                       const Tables& tables, wire::Rng& rng, wire::DatagramBatch& out, Counters& counters) {
   krpc::ReplyBody body{id_, from, std::nullopt, {}, {}, {}};
+  const bool short_of_room = room_ < reply_max_;
+  body.values_before_nodes = short_of_room;
   Nearest own, other;
   if (wants_family(query, family_)) {
     body.nodes_family = family_;
@@ -111,7 +116,7 @@ void Responder::nodes(Instant now, const Endpoint& from, Bytes transaction, cons
     case krpc::Method::get_peers:
       give_token = store_.accepts(query.target);
       body.values = store_.sample(now, query.target, values_max_, rng, query.no_seed);
-      if (!query.scrape) break;
+      if (!query.scrape || short_of_room) break;
       if (const auto* filters = scrapes_.find(now, query.target, store_)) {
         scrape = {filters->seeds.bytes(), filters->peers.bytes()};
         body.scrape = &scrape;
@@ -147,6 +152,7 @@ void Responder::announce(Instant now, const Endpoint& from, Bytes transaction, c
     ++counters.tokens_refused;
     return refuse(from, {krpc::kProtocolError, transaction, "bad token"}, out);
   }
+  token_echoed_ = true;
   const Endpoint peer{from.address, query.implied_port ? from.port : query.port};
   if (peer.port <= 1) return refuse(from, {krpc::kProtocolError, transaction, "bad port"}, out);
   if (!store_.add(now, query.target, peer, query.seed)) {
@@ -171,6 +177,7 @@ void Responder::put(Instant now, const Endpoint& from, Bytes transaction, const 
     ++counters.tokens_refused;
     return refuse(from, {krpc::kProtocolError, transaction, "bad token"}, out);
   }
+  token_echoed_ = true;
   const Items::Verdict verdict = items_.put(now, item, query.cas);
   if (verdict != Items::Verdict::stored && verdict != Items::Verdict::refreshed) return refused(verdict);
   reply(transaction, {id_, from, std::nullopt, {}, {}, {}}, out, counters);
@@ -189,16 +196,22 @@ void Responder::sweep(Instant now) {
 
 void Responder::reply(Bytes transaction, const krpc::ReplyBody& body, wire::DatagramBatch& out,
                       Counters& counters) const {
-  const std::size_t max = body.item != nullptr ? std::max(reply_max_, kItemReplyMax) : reply_max_;
+  const std::size_t max = within_room(body.item != nullptr ? std::max(reply_max_, kItemReplyMax) : reply_max_);
   const std::size_t size = krpc::encode_reply(out.reserve(body.to, max), transaction, version_, body);
   out.commit(size);
   if (size != 0) ++counters.replies_out;
 }
 
+void Responder::refuse(const Endpoint& from, const krpc::Rejected& rejected, std::size_t room,
+                       wire::DatagramBatch& out) {
+  room_ = room;
+  refuse(from, rejected, out);
+}
+
 void Responder::refuse(const Endpoint& from, const krpc::Rejected& rejected, wire::DatagramBatch& out) const {
   if (rejected.transaction.size() > kMaxTransaction) return;
-  out.commit(krpc::encode_error(out.reserve(from, reply_max_), rejected.transaction, version_, rejected.code,
-                                rejected.reason));
+  out.commit(krpc::encode_error(out.reserve(from, within_room(reply_max_)), rejected.transaction, version_,
+                                rejected.code, rejected.reason));
 }
 
 }  // namespace lodestone::dht

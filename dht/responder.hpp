@@ -27,11 +27,13 @@ class Responder {
     const RoutingTable& own;
     const RoutingTable* other = nullptr;
   };
-  /// Appends the reply or the error. Counts replies_out, announces_in, puts_in and what is refused.
-  void answer(Instant now, const Endpoint& from, Bytes transaction, const krpc::Query& query, const Tables& tables,
-              wire::Rng& rng, wire::DatagramBatch& out, Counters& counters);
+  /// Appends the reply or the error, if `room` bytes are enough for it; a reply that is short of room has no filters,
+  /// fewer nodes, then fewer values (S3). True when the query has echoed a token that we gave out: its source is where
+  /// it says. Counts replies_out, announces_in, puts_in and what is refused.
+  bool answer(Instant now, const Endpoint& from, Bytes transaction, const krpc::Query& query, std::size_t room,
+              const Tables& tables, wire::Rng& rng, wire::DatagramBatch& out, Counters& counters);
   /// A query that could not be read: the error it deserves.
-  void refuse(const Endpoint& from, const krpc::Rejected& rejected, wire::DatagramBatch& out) const;
+  void refuse(const Endpoint& from, const krpc::Rejected& rejected, std::size_t room, wire::DatagramBatch& out);
 
   [[nodiscard]] PeerStore& store() { return store_; }
   [[nodiscard]] const PeerStore& store() const { return store_; }
@@ -52,6 +54,9 @@ class Responder {
   void put(Instant now, const Endpoint& from, Bytes transaction, const krpc::Query& query, wire::Rng& rng,
            wire::DatagramBatch& out, Counters& counters);
   void reply(Bytes transaction, const krpc::ReplyBody& body, wire::DatagramBatch& out, Counters& counters) const;
+  void refuse(const Endpoint& from, const krpc::Rejected& rejected, wire::DatagramBatch& out) const;
+  /// At most `max` bytes, or what this asker has room for.
+  [[nodiscard]] std::size_t within_room(std::size_t max) const { return max < room_ ? max : room_; }
 
   NodeId id_;
   std::string version_;
@@ -64,6 +69,9 @@ class Responder {
   Items items_;
   SampleWindow samples_;
   ScrapeCache scrapes_;
+  // Of the query that is being answered.
+  std::size_t room_ = 0;
+  bool token_echoed_ = false;
 };
 
 }  // namespace lodestone::dht

@@ -436,6 +436,7 @@ TEST_CASE("S6 sample_infohashes: always samples, the true number, and nodes") {
   for (int i = 0; i < 50; ++i) {
     std::string hash = kHash;
     hash[3] = static_cast<char>('A' + i);
+    b.now += 1s;  // S4
     b.read<Reply>(b.announce(hash, b.get_token(hash), 7000));
   }
   const std::string first{wire::as_text(*sample().samples)};
