@@ -44,6 +44,7 @@ Limits Limits::node() {
   l.peers_per_hash = 2'000;
   l.peers_total = 1'000'000;
   l.hashes_total = 100'000;
+  l.peer_store_bytes = 24 << 20;
   l.items_total = 20'000;
   l.items_bytes = 16u << 20;
   l.max_outstanding = 10'000;
@@ -504,6 +505,8 @@ std::size_t Node::stored_items() const { return state_->responder.items().size()
 
 const Counters& Node::counters() const {
   state_->counters.sources_displaced = state_->throttle.displaced();
+  state_->counters.peers_expired = state_->responder.store().expired();
+  state_->counters.peers_displaced = state_->responder.store().displaced();
   return state_->counters;
 }
 

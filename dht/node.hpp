@@ -62,6 +62,7 @@ struct Limits {
   std::size_t peers_per_hash = 500;                  // S2
   std::size_t peers_total = 20'000;
   std::size_t hashes_total = 5'000;
+  std::size_t peer_store_bytes = 1 << 20;  // S2: whatever the counts would allow
   std::size_t values_per_reply = 50;
   std::size_t items_total = 1'000;       // BEP 44
   std::size_t items_bytes = 512u << 10;  // memory, all told
@@ -234,6 +235,8 @@ struct Counters {
   std::uint64_t sources_displaced = 0;  // S4: forgotten for newer ones
   // Queries of ours that were not sent.
   std::uint64_t refused_destination = 0;  // S5
+  // Stored peers that are gone (S2): by age, and for newer or closer ones.
+  std::uint64_t peers_expired = 0, peers_displaced = 0;
   // `evicted` by reason.
   std::uint64_t evicted_silent = 0, evicted_impostor = 0;
 };

@@ -71,7 +71,7 @@ Responder::Responder(Instant now, const NodeConfig& config, wire::Rng& rng)
       tokens_(now, config.limits.token_rotation, rng),
       store_(now, config.family, config.id,
              {config.limits.peers_per_hash, config.limits.peers_total, config.limits.hashes_total,
-              config.limits.peer_expiry},
+              config.limits.peer_expiry, config.limits.peer_store_bytes},
              !config.private_net),
       items_(now, config.id, {config.limits.items_total, config.limits.items_bytes, config.limits.item_expiry}),
       samples_(config.limits.sample_interval) {}

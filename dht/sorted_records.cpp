@@ -13,10 +13,8 @@ std::size_t round_up(std::size_t n, std::size_t step) { return (n + step - 1) / 
 
 }  // namespace
 
-std::size_t SortedRecords::bytes() const {
-  std::size_t sum = pages_.capacity() * sizeof(Page);
-  for (const Page& page : pages_) sum += round_up(page.capacity * size_of_record_ + kAllocation, 16);
-  return sum;
+std::size_t SortedRecords::cost(std::size_t capacity) const {
+  return capacity == 0 ? 0 : round_up(capacity * size_of_record_ + kAllocation, 16);
 }
 
 std::size_t SortedRecords::page_of(const wire::Key& key) const {
@@ -101,6 +99,7 @@ void SortedRecords::erase(const wire::Key& key) {
   --page.count;
   --size_;
   if (page.count == 0) {
+    held_ -= cost(page.capacity);
     pages_.erase(pages_.begin() + static_cast<std::ptrdiff_t>(p.page));
     return;
   }
@@ -113,6 +112,7 @@ void SortedRecords::resize(Page& page, std::size_t capacity) {
   auto data = std::make_unique_for_overwrite<std::uint8_t[]>(capacity * size_of_record_);
   if (page.count != 0) std::memcpy(data.get(), page.data.get(), page.count * size_of_record_);
   page.data = std::move(data);
+  held_ += cost(capacity) - cost(page.capacity);
   page.capacity = static_cast<std::uint16_t>(capacity);
 }
 
@@ -123,6 +123,7 @@ void SortedRecords::split(std::size_t p) {
   upper.count = static_cast<std::uint16_t>(pages_[p].count - kHalf);
   upper.capacity = static_cast<std::uint16_t>(round_up(upper.count + 1u, kGrow));
   upper.data = std::make_unique_for_overwrite<std::uint8_t[]>(upper.capacity * size_of_record_);
+  held_ += cost(upper.capacity);
   std::memcpy(upper.data.get(), record(pages_[p], kHalf), upper.count * size_of_record_);
   upper.first = wire::load_be64(upper.data.get());
   pages_[p].count = kHalf;
@@ -139,11 +140,15 @@ void SortedRecords::join(std::size_t p) {
   if (together > lower.capacity) resize(lower, round_up(together, kGrow));
   std::memcpy(record(lower, lower.count), upper.data.get(), upper.count * size_of_record_);
   lower.count = static_cast<std::uint16_t>(together);
+  held_ -= cost(upper.capacity);
   pages_.erase(pages_.begin() + static_cast<std::ptrdiff_t>(p) + 1);
 }
 
 void SortedRecords::tidy() {
-  std::erase_if(pages_, [](const Page& page) { return page.count == 0; });
+  std::erase_if(pages_, [&](const Page& page) {
+    if (page.count == 0) held_ -= cost(page.capacity);
+    return page.count == 0;
+  });
   for (std::size_t p = 0; p < pages_.size(); ++p) {
     Page& page = pages_[p];
     if (page.count + 2 * kGrow <= page.capacity) resize(page, round_up(page.count + 1u, kGrow));
@@ -155,7 +160,9 @@ void SortedRecords::tidy() {
 void SortedRecords::check_invariants() const {
   [[maybe_unused]] const std::uint8_t* previous = nullptr;
   std::size_t n = 0;
+  std::size_t held = 0;
   for (const Page& page : pages_) {
+    held += cost(page.capacity);
     assert(page.count != 0 && page.count <= page.capacity && page.capacity <= kPage);
     assert(page.first == wire::load_be64(page.data.get()));
     for (std::size_t i = 0; i < page.count; ++i, ++n) {
@@ -163,8 +170,9 @@ void SortedRecords::check_invariants() const {
       previous = record(page, i);
     }
   }
-  assert(n == size_);
+  assert(n == size_ && held == held_);
   (void)n;
+  (void)held;
 }
 
 }  // namespace lodestone::dht

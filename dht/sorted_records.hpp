@@ -26,7 +26,7 @@ class SortedRecords {
   [[nodiscard]] std::size_t size() const { return size_; }
   [[nodiscard]] bool empty() const { return size_ == 0; }
   /// Memory that is held, allocator's overhead included.
-  [[nodiscard]] std::size_t bytes() const;
+  [[nodiscard]] std::size_t bytes() const { return held_ + pages_.capacity() * sizeof(Page); }
 
   // Pointers are to whole records and good until the next insert or erase. Key bytes are not to be changed.
   /// nullptr when it is not here.
@@ -100,6 +100,8 @@ class SortedRecords {
   [[nodiscard]] std::size_t index_in(const Page& page, const wire::Key& key) const;
   /// May be one past the last record of the last page: then page == pages_.size().
   [[nodiscard]] Position lower_bound(const wire::Key& key) const;
+  /// What a page of that capacity costs.
+  [[nodiscard]] std::size_t cost(std::size_t capacity) const;
   void resize(Page& page, std::size_t capacity);
   void split(std::size_t page);
   /// Joins with the next page if both are nearly empty.
@@ -108,6 +110,7 @@ class SortedRecords {
 
   std::size_t size_of_record_;
   std::size_t size_ = 0;
+  std::size_t held_ = 0;  // by the pages
   std::vector<Page> pages_;
 };
 

@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dht/peer_store.hpp"
 
+#include <algorithm>
+#include <array>
+#include <iterator>
 #include <map>
 #include <set>
+#include <vector>
 
 #include <catch2/catch.hpp>
 
@@ -137,6 +141,53 @@ TEST_CASE("S2 v6 peers are stored, too, and a v4 peer costs eight bytes") {
   Bench v4;
   v4.store.add(kStart, at_distance(1), peer(1));
   CHECK(v4.store.sample(kStart, at_distance(1), 50, v4.rng).stride == 8);
+}
+
+TEST_CASE("S2 the byte cap holds whatever is announced") {
+  constexpr std::size_t kCap = 128 << 10;
+  for (const auto family : {wire::Family::v4, wire::Family::v6}) {
+    for (const std::uint64_t peers_each : {1, 20, 2'000}) {
+      CAPTURE(static_cast<int>(family), peers_each);
+      Bench b{{2'000, 1'000'000, 100'000, 45min, kCap}, true, family};
+      const auto key = [&] { return b.rng.id<wire::Key>(); };
+      std::vector<wire::Key> hashes;
+      std::generate_n(std::back_inserter(hashes), 20'000 / peers_each, key);
+      std::size_t most = 0;
+      for (std::uint32_t i = 0; i < 30'000; ++i) {
+        const wire::Key& hash = hashes[b.rng.below(hashes.size())];
+        std::array<std::uint8_t, 16> raw{0x26, 0, 0, 1};
+        wire::store_be32(raw.data() + 4, i);
+        const auto now = kStart + i * 100ms;
+        (void)b.store.add(now, hash, family == wire::Family::v4 ? peer(i) : wire::Endpoint{wire::Address::v6(raw), 1});
+        if (b.store.next_sweep() <= now) b.store.sweep(now);
+        most = std::max(most, b.store.bytes());
+        REQUIRE(b.store.bytes() <= kCap);
+        if (i % 1'000 == 0) b.store.check_invariants();
+      }
+      CHECK(most > kCap * 2 / 3);
+      CHECK(b.store.displaced() + b.store.expired() > 0);
+      b.store.sweep(kStart + 10h);
+      CHECK(b.store.peers() == 0);
+      CHECK(b.store.bytes() == 0);
+    }
+  }
+}
+
+TEST_CASE("S2 a v4 peer costs about 8 bytes and a hash about 36 and an allocation") {
+  Bench b{{2'000, 1'000'000, 100'000, 45min}};
+  constexpr std::uint32_t kHashes = 10'000;
+  std::vector<wire::Key> hashes;
+  std::generate_n(std::back_inserter(hashes), kHashes, [&] { return b.rng.id<wire::Key>(); });
+  for (std::uint32_t i = 0; i < kHashes; ++i) b.store.add(kStart, hashes[i], peer(i));
+  const auto per_hash = static_cast<double>(b.store.bytes()) / kHashes;  // with the smallest allocation: 3 peers
+  CHECK(per_hash <= 40 + 32);
+  for (std::uint32_t i = 0; i < 9 * kHashes; ++i) b.store.add(kStart, hashes[i % kHashes], peer(kHashes + i));
+  CHECK(b.store.peers() == 10 * kHashes);
+  CHECK(static_cast<double>(b.store.bytes()) / kHashes <= 40 + 10 * 8 * 1.4 + 8);
+  const auto small = b.store.bytes();
+  for (std::uint32_t i = 0; i < 500'000; ++i) b.store.add(kStart, hashes[i % 500], peer(1'000'000 + i));
+  CHECK(static_cast<double>(b.store.bytes() - small) / 500'000 <= 8 * 1.25);
+  b.store.check_invariants();
 }
 
 TEST_CASE("S7 seeds and peers are told apart, and the latest announce says which it is") {
