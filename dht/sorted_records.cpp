@@ -18,6 +18,7 @@ std::size_t SortedRecords::cost(std::size_t capacity) const {
 }
 
 std::size_t SortedRecords::page_of(const wire::Key& key) const {
+  if (pages_.size() == 1) return 0;  // it may be the new one, in which there is no key to compare with
   const std::uint64_t prefix = wire::load_be64(key.bytes().data());
   // The last page that does not begin behind the key.
   const auto after = std::upper_bound(pages_.begin(), pages_.end(), key, [&](const wire::Key& k, const Page& page) {

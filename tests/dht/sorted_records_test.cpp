@@ -41,6 +41,19 @@ void compare(const SortedRecords& records, const std::map<wire::Key, std::uint32
 
 }  // namespace
 
+TEST_CASE("the first key of all may begin with zeros") {
+  SortedRecords records(kSize);
+  for (int round = 0; round < 2; ++round) {
+    const wire::Key zero;
+    wire::store_be32(records.insert(zero) + SortedRecords::kKeySize, 7);
+    REQUIRE(records.find(zero) != nullptr);
+    CHECK(value_of(records.find(zero)) == 7);
+    records.check_invariants();
+    records.erase(zero);
+    CHECK(records.empty());
+  }
+}
+
 TEST_CASE("sorted records are what a map is") {
   auto rng = wire::Rng::from_number(5);
   SortedRecords records{kSize};
