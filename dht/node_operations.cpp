@@ -10,6 +10,9 @@
 namespace lodestone::dht {
 namespace {
 
+// Half of all keys in a bucket that has not split yet are in our own half, where everybody is known already: a few
+// lookups that find nobody new prove nothing.
+constexpr int kFruitless = 6;
 // A lookup starts from twice k contacts: some will not answer.
 constexpr std::size_t kMaxStart = 32;
 constexpr std::size_t kMaxVerified = 16;
@@ -108,7 +111,7 @@ void Node::State::pump(Instant now, Run run, Output& out) {
 }
 
 void Node::State::finished(Instant now, Run run, LookupId id, const Traversal::Outcome& outcome, Output& out) {
-  if (run == refreshing) refreshing = 0;
+  if (run == refreshing) refreshed(now);
   if (run == moving) return take_id(now, out);
   if (id != 0) announcer.finished(now, id, outcome.stored, table.size(), rng);
   if (run != joining) return;
@@ -116,6 +119,7 @@ void Node::State::finished(Instant now, Run run, LookupId id, const Traversal::O
   bootstrap.finished(now, table.size(), rng);
   if (table.empty() || bootstrapped) return;
   bootstrapped = true;
+  fruitless = 0;
   saved = {};
   out.events.emplace_back(event::Bootstrapped{table.size()});
   // The neighbourhood is known now; the buckets farther away get a lookup each.
@@ -171,11 +175,21 @@ void Node::State::join(Instant now, Output& out) {
   start(now, {joining, 0, make_silent_lookup(Key{config.id.bytes()}, kJoinAlpha)}, introducers, out);
 }
 
+void Node::State::refreshed(Instant now) {
+  refreshing = 0;
+  fruitless = table.size() > size_before ? 0 : fruitless + 1;
+  if (now >= fill_until || fruitless >= kFruitless) return;
+  table.look_again(refresh_target);
+  maintenance.wake(now);
+}
+
 void Node::State::keep_up(Instant now, Output& out) {
   const auto work_due = maintenance.take_due(now, table, queries.table(), refreshing != 0, rng);
   if (work_due.ask && !queries.full()) probe(now, *work_due.ask, table.random_key_near(*work_due.ask, rng), out);
   if (!work_due.look_up) return;
   refreshing = ++last_run;
+  refresh_target = *work_due.look_up;
+  size_before = table.size();
   start(now, {refreshing, 0, make_silent_lookup(*work_due.look_up, config.limits.alpha)}, {}, out);
 }
 

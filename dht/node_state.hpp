@@ -85,6 +85,9 @@ struct Node::State {
   void start_announcements(Instant now, Output& out);
   void join(Instant now, Output& out);
   void keep_up(Instant now, Output& out);
+  /// T6: a lookup finds k contacts, a wide bucket holds sixteen times as many. While the table is new, buckets with
+  /// room are looked into again, until several lookups in a row have found nobody.
+  void refreshed(Instant now);
   /// T1: looks around where the id belongs that our address asks for, and then takes it.
   void seek_id(Instant now, Output& out);
   void take_id(Instant now, Output& out);
@@ -132,7 +135,10 @@ struct Node::State {
   std::uint32_t last_query = 0;
   Run last_run = 0;
   Run joining = 0;                      // the bootstrap's lookup that is under way
-  Run refreshing = 0;                   // the bucket refresh that is under way
+  Run refreshing = 0;                   // the bucket refresh that is under way,
+  Key refresh_target;                   // what it looks for,
+  std::size_t size_before = 0;          // and of the table when it began
+  int fruitless = 0;                    // refreshes in a row after which nobody new was known
   Instant fill_until = Instant::min();  // the table is new until then
   Instant fill_next = Instant::min();   // and asks at a gentle rate
   Run moving = 0;                       // the lookup around the next id that is under way

@@ -338,6 +338,11 @@ void RoutingTable::note_lookup(wire::Instant now, const wire::Key& target) {
   buckets_[bucket_of(wire::NodeId{target.bytes()})].looked_up = stamp(now);
 }
 
+void RoutingTable::look_again(const wire::Key& target) {
+  const std::size_t bucket = bucket_of(wire::NodeId{target.bytes()});
+  if (buckets_[bucket].entries.size() < capacity(bucket)) buckets_[bucket].looked_up = kLongAgo;
+}
+
 void RoutingTable::mark_all_stale() {
   for (std::size_t i = 0; i < buckets_.size(); ++i)
     if (i + 1 < buckets_.size() || buckets_.size() == 1) buckets_[i].looked_up = kLongAgo;

@@ -70,6 +70,8 @@ class RoutingTable {
   // --- upkeep ---
   /// A lookup for that target has been made: its bucket is fresh.
   void note_lookup(wire::Instant now, const wire::Key& target);
+  /// The bucket of that key wants another lookup, if it has room.
+  void look_again(const wire::Key& target);
   /// All buckets but the own one want a lookup: the end of a bootstrap.
   void mark_all_stale();
   /// A random key in the bucket that has gone longest without a lookup, if that is at least `age`.

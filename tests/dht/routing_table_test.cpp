@@ -273,6 +273,23 @@ TEST_CASE("T6 a bucket without lookups goes stale, and the key to refresh it fal
   CHECK(std::find(refreshed.begin(), refreshed.end(), 1) == refreshed.end());
 }
 
+TEST_CASE("T6 a bucket with room can be looked into again at once, a full one cannot") {
+  Bench b;
+  const wire::Key near{b.contact(20).id.bytes()};
+  b.answer(b.contact(20));
+  b.table.note_lookup(b.now, near);
+  CHECK_FALSE(b.table.stale_bucket(b.now, 15min, b.rng));
+  b.table.look_again(near);
+  CHECK(b.table.stale_bucket(b.now, 15min, b.rng));
+  for (int i = 0; i < 400; ++i)
+    for (int bits = 0; bits < 3; ++bits) b.answer(b.contact(bits));
+  const wire::Key far{b.contact(0).id.bytes()};
+  for (std::size_t i = 0; i < b.table.bucket_count(); ++i)
+    b.table.note_lookup(b.now, wire::Key{b.contact(static_cast<int>(i)).id.bytes()});
+  b.table.look_again(far);
+  CHECK_FALSE(b.table.stale_bucket(b.now, 15min, b.rng));
+}
+
 TEST_CASE("T6 the contact silent for longest is the one to ask") {
   Bench b;
   const auto old = b.contact(0);

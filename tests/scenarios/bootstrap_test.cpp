@@ -86,6 +86,16 @@ TEST_CASE("T2 a node that joins a network of 300 has a table within seconds") {
   }
 }
 
+TEST_CASE("T6 in a network of 60 everybody knows nearly everybody within two minutes") {
+  for (const std::uint64_t seed : tests::seeds()) {
+    CAPTURE(seed);
+    World world({.seed = seed, .links = {}});
+    Crowd crowd(world, {.nodes = 60, .nat = {}, .adjust = nullptr});
+    crowd.join_all(2min);
+    for (const Crowd::Index i : crowd.living()) CHECK(crowd[i].node().table_size() >= 50);
+  }
+}
+
 TEST_CASE("T6 a node that joins a grown network has a full table within two minutes, at a gentle rate") {
   for (const std::uint64_t seed : tests::seeds()) {
     CAPTURE(seed);

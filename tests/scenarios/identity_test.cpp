@@ -96,13 +96,17 @@ TEST_CASE("T1 what was stored here before the id changed is given out after it")
     Newcomer newcomer(world, crowd, world.rng().id<wire::NodeId>());
     world.run_for(1min);
     const auto hash = world.rng().id<wire::InfoHash>();
-    const auto announce =
-        crowd.get_peers(crowd.random(), hash, dht::AnnounceSpec{.port = 7'000, .implied_port = false});
-    REQUIRE(world.run_until(world.now() + 30s, [&] { return announce->announced; }));
+    // A datagram may get lost: some announces do not reach it.
+    for (int i = 0; i < 5 && newcomer.dht.node().stored_peers(hash) == 0; ++i) {
+      const auto announce =
+          crowd.get_peers(crowd.random(), hash, dht::AnnounceSpec{.port = 7'000, .implied_port = false});
+      REQUIRE(world.run_until(world.now() + 30s, [&] { return announce->announced; }));
+    }
+    REQUIRE(newcomer.dht.node().stored_peers(hash) > 0);
     for (int i = 0; i < 10; ++i) (void)crowd.add();
     world.run_for(15min);
     REQUIRE(newcomer.changes.size() == 1);
-    CHECK(newcomer.dht.node().stored_peers(hash) == 1);
+    CHECK(newcomer.dht.node().stored_peers(hash) > 0);
     newcomer.dht.node().check_invariants();
   }
 }
