@@ -16,6 +16,8 @@ namespace {
 
 constexpr wire::Duration kTick = std::chrono::seconds(1);
 constexpr wire::Duration kDialTimeout = std::chrono::seconds(10);
+// A young table changes fast, and a kill shall not cost much of it; an old one is saved rarely.
+constexpr wire::Duration kFirstDhtSave = std::chrono::seconds(15);
 constexpr wire::Duration kDhtSaveInterval = std::chrono::minutes(5);
 
 /// BEP 20 form; the rest is random.
@@ -41,6 +43,7 @@ Session::Impl::Impl(Runtime& r, SessionConfig c)
       introducer_back_off(std::chrono::seconds(5)),
       introducer_timer(host.io, [this] { wake([this] { ask_introducers(); }); }),
       dht_saved_at(now),
+      dht_save_after(kFirstDhtSave),
       links(host.io, host.blocks, *this),
       dialer(host.io, kDialTimeout, [this](Dialer::Result&& result) { wake([&] { on_dialled(std::move(result)); }); }),
       tick_timer(host.io, [this] { wake([this] { tick(); }); }) {}
@@ -84,6 +87,7 @@ std::expected<void, StartError> Session::Impl::start() {
   }
   disk_listener = host.disk.listen([this] { wake([this] { update_disk_pressure(); }); });
   tick_timer.arm(now + kTick);
+  if (config.owns_identity) save_dht();  // so that even who is killed at once comes back as the same
   started = true;
   return {};
 }
@@ -150,7 +154,10 @@ void Session::Impl::tick() {
     TorrentContext ctx = context();
     torrent->tick(ctx);
   }
-  if (config.owns_identity && now - dht_saved_at >= kDhtSaveInterval) save_dht();
+  if (config.owns_identity && now - dht_saved_at >= dht_save_after) {
+    dht_save_after = std::min(2 * dht_save_after, kDhtSaveInterval);
+    save_dht();
+  }
 }
 
 void Session::Impl::finish_stopping() {

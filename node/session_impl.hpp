@@ -132,6 +132,7 @@ struct Session::Impl final : LinkObserver {
   wire::Duration introducer_back_off;
   Timer introducer_timer;
   wire::Instant dht_saved_at;
+  wire::Duration dht_save_after;
   std::optional<double> first_dht_answer;
   bool restored_contacts = false;
 
