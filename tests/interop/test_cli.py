@@ -405,7 +405,9 @@ def the_second_ctrl_c_ends_a_slow_stop(lab):
         state = lab.folder(f"slow-{how.name}")
         process = lab.lodestone("node", "--listen", lab.host(), "--no-bootstrap", "--state-dir", state, "--json")
         lab.first_record(process, "ready")
-        os.mkfifo(state / f"dht4.{process.pid}.tmp")
+        pipe = state / f"dht4.{process.pid}.tmp"
+        wait_until("the save of the start", 10, lambda: (state / "dht4").exists() and not pipe.exists())
+        os.mkfifo(pipe)
         process.send_signal(signal.SIGINT)
         wait_until("the save that hangs", 10, lambda: hangs_in(process, "fifo_open", "wait_for_partner"))
         check(process.poll() is None, f"nothing held it up: ended with {process.returncode}")
