@@ -34,6 +34,16 @@ struct Contact {
   friend bool operator==(const Contact&, const Contact&) = default;
 };
 
+/// The compact form of one contact, of its size or less than this.
+class CompactContact {
+ public:
+  explicit CompactContact(const Contact& contact) { contact.write_compact(bytes_); }
+  [[nodiscard]] const std::uint8_t* data() const { return bytes_; }
+
+ private:
+  std::uint8_t bytes_[Contact::compact_size(wire::Family::v6)];
+};
+
 /// Calls f(const Contact&) for each whole compact contact in `raw`, at most `max`; a ragged tail is ignored.
 template <class F>
 void for_each_contact(wire::Bytes raw, wire::Family family, std::size_t max, F&& f) {

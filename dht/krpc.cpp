@@ -290,6 +290,21 @@ class Encoder {
   Encoder& id(const wire::Id160<Tag>& v) {
     return literal("20:").bytes(v.view());
   }
+  /// n pieces of kSize bytes, of which piece(i) says where they are, each behind the same text. Most of a reply is made
+  /// of these: there is room for all or none is written, and their size is known to the compiler.
+  template <std::size_t kSize, class Piece>
+  Encoder& pieces(std::size_t n, std::string_view before_each, Piece&& piece) {
+    if (!fits_ || static_cast<std::size_t>(end_ - at_) < n * (before_each.size() + kSize)) {
+      fits_ = false;
+      return *this;
+    }
+    for (std::size_t i = 0; i < n; ++i) {
+      std::memcpy(at_, before_each.data(), before_each.size());
+      std::memcpy(at_ + before_each.size(), piece(i), kSize);
+      at_ += before_each.size() + kSize;
+    }
+    return *this;
+  }
   [[nodiscard]] std::size_t left() const { return fits_ ? static_cast<std::size_t>(end_ - at_) : 0; }
   [[nodiscard]] std::size_t size() const { return fits_ ? static_cast<std::size_t>(at_ - begin_) : 0; }
 
@@ -352,17 +367,17 @@ void put_tail(Encoder& e, Bytes transaction, std::string_view version, std::stri
   e.literal("1:y").string(type).literal("e");
 }
 
-void put_nodes(Encoder& e, Family family, std::span<const Contact* const> nodes, std::size_t room) {
+void put_nodes(Encoder& e, Family family, std::span<const std::uint8_t* const> nodes, std::size_t room) {
   const std::size_t stride = Contact::compact_size(family);
   const std::string_view key = family == Family::v4 ? "5:nodes" : "6:nodes6";
   const std::size_t overhead = key.size() + 5;  // "1234:"
   const std::size_t count = std::min(nodes.size(), room > overhead ? (room - overhead) / stride : 0);
   e.literal(key).length(count * stride);
-  std::array<std::uint8_t, Contact::compact_size(Family::v6)> raw;
-  for (std::size_t i = 0; i < count; ++i) {
-    const std::size_t n = nodes[i]->write_compact(raw.data());
-    assert(n == stride);
-    e.bytes({raw.data(), n});
+  const auto node = [&](std::size_t i) { return nodes[i]; };
+  if (family == Family::v4) {
+    e.pieces<Contact::compact_size(Family::v4)>(count, "", node);
+  } else {
+    e.pieces<Contact::compact_size(Family::v6)>(count, "", node);
   }
 }
 
@@ -403,7 +418,13 @@ void put_values(Encoder& e, const CompactPeers& peers, std::size_t room) {
   const std::size_t count = std::min(peers.count, room > overhead ? (room - overhead) / each : 0);
   if (count == 0) return;
   e.literal(kKey);
-  for (std::size_t i = 0; i < count; ++i) e.string(Bytes{peers.data + i * peers.stride, peers.size});
+  const auto peer = [&](std::size_t i) { return peers.data + i * peers.stride; };
+  if (peers.size == Endpoint::compact_size(Family::v4)) {
+    e.pieces<Endpoint::compact_size(Family::v4)>(count, "6:", peer);
+  } else {
+    assert(peers.size == Endpoint::compact_size(Family::v6));
+    e.pieces<Endpoint::compact_size(Family::v6)>(count, "18:", peer);
+  }
   e.literal("e");
 }
 

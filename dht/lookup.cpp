@@ -26,9 +26,8 @@ void Lookup::add_local_peers(const krpc::CompactPeers& peers, const OwnAddress& 
 
 void Lookup::add_introducer(const Endpoint& endpoint) { candidates_.add_introducer(endpoint); }
 
-void Lookup::begin(Instant, std::span<const RoutingTable::Entry* const> closest,
-                   std::span<const Endpoint> introducers) {
-  for (const auto* entry : closest) candidates_.add(*entry);
+void Lookup::begin(Instant, std::span<const Contact> closest, std::span<const Endpoint> introducers) {
+  for (const Contact& c : closest) candidates_.add(c);
   for (const Endpoint& e : introducers) candidates_.add_introducer(e);
 }
 

@@ -40,8 +40,7 @@ class Lookup final : public Traversal {
   void add_local_peers(const krpc::CompactPeers& peers, const OwnAddress& own_address, Output& out);
 
   [[nodiscard]] const Key& target() const override { return params_.target; }
-  void begin(Instant now, std::span<const RoutingTable::Entry* const> closest,
-             std::span<const Endpoint> introducers) override;
+  void begin(Instant now, std::span<const Contact> closest, std::span<const Endpoint> introducers) override;
   void add_introducer(const Endpoint& endpoint) override;
   [[nodiscard]] std::optional<Ask> next(Instant now) override;
   void on_reply(Instant now, std::uint32_t tag, const Answer& answer, Output& out) override;

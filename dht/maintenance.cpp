@@ -19,8 +19,8 @@ Maintenance::Work Maintenance::take_due(wire::Instant now, const RoutingTable& t
     return work;
   }
   const auto* entry = table.questionable(
-      now, refresh_, [&](const RoutingTable::Entry& e) { return !outstanding.waits_for(e.endpoint); });
-  if (entry != nullptr) work.ask = *entry;
+      now, refresh_, [&](const RoutingTable::Entry& e) { return !outstanding.waits_for(e.endpoint()); });
+  if (entry != nullptr) work.ask = entry->contact();
   if (!lookup_running) work.look_up = table.stale_bucket(now, refresh_, rng);
   next_ = std::max(now + kSpacing, table.next_due(refresh_));
   return work;

@@ -72,7 +72,7 @@ Node::State::State(Instant start, NodeConfig settings, wire::Rng generator)
       guard(config.family, config.policy),
       throttle(start, rates_of(config), rng),
       queries(config),
-      table(start, config.id, config.limits.k, !config.private_net),
+      table(start, config.family, config.id, config.limits.k, !config.private_net),
       responder(start, config, rng),
       verifier(config.limits.early_rate),
       bootstrap(static_cast<std::size_t>(config.limits.k)),
@@ -203,7 +203,7 @@ bool Node::State::on_error(Instant now, const Endpoint& from, const krpc::Messag
   ++counters.errors_in;
   // It is alive (L6); who it is, an error does not say, so the table learns nothing new from it.
   if (const auto* known = query->expected ? table.find(*query->expected) : nullptr;
-      known != nullptr && known->endpoint == from) {
+      known != nullptr && known->endpoint() == from) {
     heard(now, {*query->expected, from}, now - query->sent, out);
   }
   if (query->purpose == Purpose::traversal) {
@@ -382,7 +382,7 @@ Snapshot Node::snapshot(UnixSeconds wall_now, Instant now) const {
   out.contacts.reserve(state_->table.size() + state_->saved.size());
   state_->table.for_each([&](const RoutingTable::Entry& e) {
     const auto silence = std::chrono::duration_cast<std::chrono::seconds>(state_->table.silence(now, e)).count();
-    out.contacts.push_back({e.id, e.endpoint, wall_now - silence});
+    out.contacts.push_back({e.id(), e.endpoint(), wall_now - silence});
   });
   const std::size_t held = out.contacts.size();
   for (const SavedContact& c : state_->saved) {
@@ -492,7 +492,7 @@ std::vector<NodeView> Node::closest(const Key& target, std::size_t n) const {
   std::vector<NodeView> out;
   out.reserve(found);
   for (std::size_t i = 0; i < found; ++i) {
-    out.push_back({entries[i]->id, entries[i]->endpoint, entries[i]->rtt(), false});
+    out.push_back({entries[i]->id(), entries[i]->endpoint(), entries[i]->rtt(), false});
   }
   return out;
 }
@@ -520,7 +520,7 @@ void Node::check_invariants() const {
   assert(s.next_deadline() <= s.queries.next_deadline());
   assert(s.joining == 0 || s.bootstrap.running());
   assert(s.lingering.size() <= s.queries.table().size());
-  s.table.for_each([&]([[maybe_unused]] const RoutingTable::Entry& e) { assert(s.guard.allows(e.endpoint)); });
+  s.table.for_each([&]([[maybe_unused]] const RoutingTable::Entry& e) { assert(s.guard.allows(e.endpoint())); });
 }
 
 }  // namespace lodestone::dht

@@ -37,21 +37,23 @@ void Node::State::send(Instant now, const Ask& ask, Purpose purpose, std::uint32
   Duration usual_rtt{};
   if (ask.expected) {
     const auto* entry = table.find(*ask.expected);
-    if (entry != nullptr && entry->endpoint == ask.to) usual_rtt = entry->rtt();
+    if (entry != nullptr && entry->endpoint() == ask.to) usual_rtt = entry->rtt();
   }
   queries.send(now, ask, purpose, owner, usual_rtt, rng, out.datagrams);
   ++counters.queries_out;
 }
 
 void Node::State::start(Instant now, Running&& operation, std::span<const Endpoint> introducers, Output& out) {
-  std::array<const RoutingTable::Entry*, kMaxStart + kMaxVerified> closest;
+  std::array<const RoutingTable::Entry*, kMaxStart + kMaxVerified> entries;
   const auto k = static_cast<std::size_t>(config.limits.k);
-  const std::span room{closest.data(), std::min(2 * k, kMaxStart)};
+  const std::span room{entries.data(), std::min(2 * k, kMaxStart)};
   const Key& target = operation.traversal->target();
   std::size_t n = table.closest(target, room, true);
   if (n < k) n = table.closest(target, room, false);
-  operation.traversal->begin(now, {closest.data(), n + closest_verified(target, std::span{closest}.subspan(n))},
-                             introducers);
+  n += closest_verified(target, std::span{entries}.subspan(n));
+  std::array<Contact, kMaxStart + kMaxVerified> closest;
+  for (std::size_t i = 0; i < n; ++i) closest[i] = entries[i]->contact();
+  operation.traversal->begin(now, std::span{closest}.first(n), introducers);
   table.note_lookup(now, target);
   const Run run = operation.run;
   running.push_back(std::move(operation));
@@ -62,12 +64,13 @@ std::size_t Node::State::closest_verified(const Key& target, std::span<const Rou
   if (!prefers_verified()) return 0;
   std::vector<const RoutingTable::Entry*> verified;
   table.for_each([&](const RoutingTable::Entry& e) {
-    if (e.good() && id_matches(e.id, e.endpoint.address)) verified.push_back(&e);
+    if (e.good() && id_matches(e.id(), e.endpoint().address)) verified.push_back(&e);
   });
   const std::size_t n = std::min({verified.size(), out.size(), static_cast<std::size_t>(config.limits.k)});
-  std::partial_sort_copy(
-      verified.begin(), verified.end(), out.begin(), out.begin() + static_cast<std::ptrdiff_t>(n),
-      [&](const RoutingTable::Entry* a, const RoutingTable::Entry* b) { return wire::closer(target, a->id, b->id); });
+  std::partial_sort_copy(verified.begin(), verified.end(), out.begin(), out.begin() + static_cast<std::ptrdiff_t>(n),
+                         [&](const RoutingTable::Entry* a, const RoutingTable::Entry* b) {
+                           return wire::closer(target, a->id(), b->id());
+                         });
   return n;
 }
 
@@ -299,7 +302,7 @@ void Node::State::take_samples(Instant now, const Pending& query, const Contact&
 bool Node::State::prefers_verified() const {
   if (config.private_net) return false;
   std::size_t verified = 0;
-  table.for_each([&](const RoutingTable::Entry& e) { verified += id_matches(e.id, e.endpoint.address); });
+  table.for_each([&](const RoutingTable::Entry& e) { verified += id_matches(e.id(), e.endpoint().address); });
   return verified >= static_cast<std::size_t>(config.limits.k) && verified * 2 >= table.size();
 }
 

@@ -21,15 +21,15 @@ bool wants_family(const krpc::Query& q, Family family) {
 /// The closest good contacts of a table, as a reply wants them.
 class Nearest {
  public:
-  std::span<const Contact* const> find(const RoutingTable& table, const Key& target, std::size_t k) {
+  std::span<const std::uint8_t* const> find(const RoutingTable& table, const Key& target, std::size_t k) {
     const std::size_t n = table.closest(target, {entries_.data(), std::min(k, kMaxNodes)}, true);
-    std::copy_n(entries_.begin(), n, contacts_.begin());
+    for (std::size_t i = 0; i < n; ++i) contacts_[i] = entries_[i]->compact().data();
     return {contacts_.data(), n};
   }
 
  private:
   std::array<const RoutingTable::Entry*, kMaxNodes> entries_;
-  std::array<const Contact*, kMaxNodes> contacts_;
+  std::array<const std::uint8_t*, kMaxNodes> contacts_;
 };
 
 /// The sizes of key and signature have been checked by the decoder.

@@ -6,17 +6,17 @@
 #include <bit>
 #include <cassert>
 #include <iterator>
+#include <utility>
 
 namespace lodestone::dht {
 namespace {
 
 constexpr std::size_t kWide[] = {128, 64, 32, 16, 8};
 constexpr std::size_t kMaxBuckets = 160;
-constexpr std::uint8_t kMaxFailures = 2;
 
-std::uint16_t to_ms(wire::Duration rtt) {
+unsigned to_ms(wire::Duration rtt) {
   const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(rtt).count();
-  return static_cast<std::uint16_t>(std::clamp<std::int64_t>(ms, 1, 0xffff));
+  return static_cast<unsigned>(std::clamp<std::int64_t>(ms, 1, 0xffff));
 }
 
 /// The n closest of what it is shown, in order. Compares 64 bits first; ties of those are for attackers and tests.
@@ -32,7 +32,7 @@ class Nearest {
   /// Most of a wide bucket is too far away to matter, and a branch that asks so for each contact is guessed wrong too
   /// often: the keys are computed without branches, and only what lies below a limit is looked at, which is raised
   /// until enough does.
-  void show_all(const std::vector<Entry>& entries, bool good_only) {
+  void show_all(const TableEntries& entries, bool good_only) {
     const std::size_t n = entries.size();
     if (n > kBlock || n <= 2 * out_.size() || size_ != 0) {
       for (const Entry& e : entries)
@@ -41,9 +41,10 @@ class Nearest {
     }
     std::array<std::uint64_t, kBlock> keys;
     std::uint64_t spread = 0;
-    for (std::size_t i = 0; i < n; ++i) {
-      keys[i] = key_of(entries[i]);
-      spread |= keys[i];
+    std::size_t next = 0;
+    for (const Entry& e : entries) {
+      keys[next] = key_of(e);
+      spread |= keys[next++];
     }
     // Ids are random, so below half of `spread` there is half of them; where they are not, it takes more rounds.
     const int bits = 64 - std::countl_zero(spread | 1);
@@ -70,7 +71,7 @@ class Nearest {
  private:
   static constexpr std::size_t kBlock = 128;
 
-  [[nodiscard]] std::uint64_t key_of(const Entry& e) const { return wire::load_be64(e.id.bytes().data()) ^ prefix_; }
+  [[nodiscard]] std::uint64_t key_of(const Entry& e) const { return e.id_begin() ^ prefix_; }
   void show(std::uint64_t key, const Entry& e) {
     if (size_ == out_.size() && !before(key, e, size_ - 1)) return;
     std::size_t at = size_ < out_.size() ? size_++ : size_ - 1;
@@ -82,7 +83,7 @@ class Nearest {
     keys_[at] = key;
   }
   [[nodiscard]] bool before(std::uint64_t key, const Entry& e, std::size_t at) const {
-    return key != keys_[at] ? key < keys_[at] : wire::closer(target_, e.id, out_[at]->id);
+    return key != keys_[at] ? key < keys_[at] : wire::closer(target_, e.id(), out_[at]->id());
   }
 
   const wire::Key& target_;
@@ -94,8 +95,10 @@ class Nearest {
 
 }  // namespace
 
-RoutingTable::RoutingTable(wire::Instant now, const wire::NodeId& own, int k, bool diverse)
-    : start_(now), own_(own), k_(static_cast<std::size_t>(k)), diverse_(diverse), buckets_(1) {}
+RoutingTable::RoutingTable(wire::Instant now, wire::Family family, const wire::NodeId& own, int k, bool diverse)
+    : start_(now), family_(family), own_(own), k_(static_cast<std::size_t>(k)), diverse_(diverse) {
+  buckets_.emplace_back(family_);
+}
 
 std::uint32_t RoutingTable::stamp(wire::Instant now) const {
   // One second ahead of the truth, so that kLongAgo is before everything.
@@ -112,8 +115,9 @@ std::size_t RoutingTable::bucket_of(const wire::NodeId& id) const {
 }
 
 RoutingTable::Entry* RoutingTable::find_mutable(const wire::NodeId& id) {
-  for (Entry& e : buckets_[bucket_of(id)].entries)
-    if (e.id == id) return &e;
+  TableEntries& entries = buckets_[bucket_of(id)].entries;
+  for (std::size_t i = 0; i < entries.size(); ++i)
+    if (entries[i].has_id(id)) return &entries[i];
   return nullptr;
 }
 
@@ -124,7 +128,7 @@ const RoutingTable::Entry* RoutingTable::find(const wire::NodeId& id) const {
 const RoutingTable::Entry* RoutingTable::find(const wire::Endpoint& endpoint) const {
   for (const Bucket& b : buckets_)
     for (const Entry& e : b.entries)
-      if (e.endpoint == endpoint) return &e;
+      if (e.endpoint() == endpoint) return &e;
   return nullptr;
 }
 
@@ -133,18 +137,18 @@ const RoutingTable::Entry* RoutingTable::rival(const Contact& contact, Accept&& 
   const std::size_t home = bucket_of(contact.id);
   const wire::Address prefix = contact.endpoint.address.diversity_prefix();
   const auto rivals = [&](const Entry& e, bool at_home) {
-    if (e.endpoint == contact.endpoint) return true;
+    const wire::Endpoint endpoint = e.endpoint();
+    if (endpoint == contact.endpoint) return true;
     if (!diverse_) return false;
-    return e.endpoint.address == contact.endpoint.address ||
-           (at_home && e.endpoint.address.diversity_prefix() == prefix);
+    return endpoint.address == contact.endpoint.address || (at_home && endpoint.address.diversity_prefix() == prefix);
   };
   // Asked for every stranger and over the whole table: whoever shares an address or a prefix shares its first 24 bits,
   // whatever the family.
   const std::uint32_t begin = wire::load_be32(prefix.bytes().data());
   for (std::size_t i = 0; i < buckets_.size(); ++i) {
     for (const Entry& e : buckets_[i].entries) {
-      if ((wire::load_be32(e.endpoint.address.bytes().data()) ^ begin) >> 8 != 0) continue;
-      if (e.id != contact.id && rivals(e, i == home) && accept(e)) return &e;
+      if ((e.address_begin() ^ begin) >> 8 != 0) continue;
+      if (!e.has_id(contact.id) && rivals(e, i == home) && accept(e)) return &e;
     }
   }
   return nullptr;
@@ -152,47 +156,43 @@ const RoutingTable::Entry* RoutingTable::rival(const Contact& contact, Accept&& 
 
 bool RoutingTable::wants(const Contact& contact) const {
   if (contact.id == own_) return false;
-  if (const Entry* same = find(contact.id)) return !same->good() && same->endpoint != contact.endpoint;
+  if (const Entry* same = find(contact.id)) return !same->good() && same->endpoint() != contact.endpoint;
   // Somebody at the address of a contact claims another id: worth asking, for one of the two is gone.
-  const auto stays = [&](const Entry& e) { return e.good() && e.endpoint != contact.endpoint; };
+  const auto stays = [&](const Entry& e) { return e.good() && e.endpoint() != contact.endpoint; };
   if (rival(contact, stays) != nullptr) return false;
   const std::size_t home = bucket_of(contact.id);
   const Bucket& b = buckets_[home];
-  return b.entries.size() < capacity(home) || home + 1 == buckets_.size() || b.spares.size() < k_;
+  return b.entries.size() < capacity(home) || home + 1 == buckets_.size() || b.spares.size() < max_spares();
 }
 
 RoutingTable::Outcome RoutingTable::answered(wire::Instant now, const Contact& contact, wire::Duration rtt) {
   if (contact.id == own_) return Outcome::refused;
   const std::uint32_t at = stamp(now);
   Entry* same = find_mutable(contact.id);
-  if (same != nullptr && same->endpoint == contact.endpoint) {
+  if (same != nullptr && same->endpoint() == contact.endpoint) {
     const unsigned sample = to_ms(rtt);
-    same->rtt_ms = static_cast<std::uint16_t>(same->rtt_ms == 0 ? sample : (same->rtt_ms * 7u + sample) / 8);
+    same->set_rtt_ms(same->rtt_ms() == 0 ? sample : (same->rtt_ms() * 7 + sample) / 8);
     same->last_seen = at;
-    same->failures = 0;
+    same->set_good(true);
     return Outcome::refreshed;
   }
   // One id at two addresses, two at one address: who has been here longer stays as long as it answers. Nobody goes
   // before it is certain that nobody else keeps the newcomer out.
   if (same != nullptr && same->good()) return Outcome::refused;
-  const auto stays = [&](const Entry& e) { return e.good() && e.endpoint != contact.endpoint; };
+  const auto stays = [&](const Entry& e) { return e.good() && e.endpoint() != contact.endpoint; };
   if (rival(contact, stays) != nullptr) return Outcome::refused;
   if (same != nullptr) remove(contact.id);
   const auto any = [](const Entry&) { return true; };
-  while (const Entry* other = rival(contact, any)) remove(wire::NodeId{other->id});
-  Entry fresh;
-  static_cast<Contact&>(fresh) = contact;
-  fresh.first_seen = at;
-  fresh.last_seen = at;
-  fresh.rtt_ms = to_ms(rtt);
-  return insert(fresh);
+  while (const Entry* other = rival(contact, any)) remove(other->id());
+  return insert(NewTableEntry{contact, at, to_ms(rtt)});
 }
 
 RoutingTable::Outcome RoutingTable::insert(const Entry& entry) {
+  const Contact contact = entry.contact();
   for (;;) {
-    const std::size_t home = bucket_of(entry.id);
+    const std::size_t home = bucket_of(contact.id);
     Bucket& b = buckets_[home];
-    std::erase_if(b.spares, [&](const Entry& s) { return s.id == entry.id; });
+    b.spares.erase_if([&](const Entry& s) { return s.has_id(contact.id); });
     if (b.entries.size() < capacity(home)) {
       b.entries.push_back(entry);
       ++size_;
@@ -202,7 +202,7 @@ RoutingTable::Outcome RoutingTable::insert(const Entry& entry) {
     if (own && buckets_.size() < kMaxBuckets) {
       split();
       // The new home may be a bucket in which the prefix is taken.
-      if (rival(entry, [](const Entry&) { return true; }) != nullptr) return Outcome::refused;
+      if (rival(contact, [](const Entry&) { return true; }) != nullptr) return Outcome::refused;
       continue;
     }
     keep_spare(b, entry);
@@ -211,33 +211,34 @@ RoutingTable::Outcome RoutingTable::insert(const Entry& entry) {
 }
 
 void RoutingTable::move_to(const wire::NodeId& own) {
-  std::vector<Entry> all;
+  std::vector<const Entry*> all;
   all.reserve(size_);
-  for (const Bucket& b : buckets_) all.insert(all.end(), b.entries.begin(), b.entries.end());
-  std::erase_if(all, [&](const Entry& e) { return e.id == own; });
+  for_each([&](const Entry& e) {
+    if (!e.has_id(own)) all.push_back(&e);
+  });
   // Who has been here longest goes first.
-  std::stable_sort(all.begin(), all.end(), [](const Entry& a, const Entry& b) { return a.first_seen < b.first_seen; });
+  std::stable_sort(all.begin(), all.end(), [](const auto* a, const auto* b) { return a->first_seen < b->first_seen; });
+  const std::vector<Bucket> before = std::exchange(buckets_, {});
   own_ = own;
   size_ = 0;
-  buckets_.clear();
-  buckets_.emplace_back();
-  for (const Entry& e : all)
-    if (rival(e, [](const Entry&) { return true; }) == nullptr) (void)insert(e);
+  buckets_.emplace_back(family_);
+  for (const Entry* e : all)
+    if (rival(e->contact(), [](const Entry&) { return true; }) == nullptr) (void)insert(*e);
 }
 
 void RoutingTable::split() {
   const std::size_t depth = buckets_.size() - 1;
   // Nobody has looked into the deeper one yet (T6): a table that has just been filled gets to know its neighbourhood
   // at once.
-  Bucket& deeper = buckets_.emplace_back();
+  Bucket& deeper = buckets_.emplace_back(family_);
   Bucket& b = buckets_[depth];
-  const auto stays = [&](const Entry& e) { return static_cast<std::size_t>(wire::common_prefix(own_, e.id)) == depth; };
-  const auto middle = std::partition(b.entries.begin(), b.entries.end(), stays);
-  deeper.entries.assign(middle, b.entries.end());
-  b.entries.erase(middle, b.entries.end());
+  b.entries.erase_if([&](const Entry& e) {
+    const bool goes = static_cast<std::size_t>(wire::common_prefix(own_, e.id())) != depth;
+    if (goes) deeper.entries.push_back(e);
+    return goes;
+  });
   b.spares.clear();
   trim(depth);
-  b.entries.shrink_to_fit();
   // Narrower than its parent, the new one may be too full at birth. It is the own bucket now and splits in its turn.
   if (deeper.entries.size() <= capacity(depth + 1)) return;
   if (buckets_.size() < kMaxBuckets) return split();
@@ -247,53 +248,60 @@ void RoutingTable::split() {
 /// A bucket that was born too full keeps those that have been here longest; the others become spares.
 void RoutingTable::trim(std::size_t bucket) {
   Bucket& b = buckets_[bucket];
-  if (b.entries.size() <= capacity(bucket)) return;
-  std::sort(b.entries.begin(), b.entries.end(), [](const Entry& x, const Entry& y) {
-    return x.first_seen != y.first_seen ? x.first_seen < y.first_seen : x.id < y.id;
-  });
-  for (; b.entries.size() > capacity(bucket); b.entries.pop_back(), --size_) keep_spare(b, b.entries.back());
+  for (; b.entries.size() > capacity(bucket); --size_) {
+    std::size_t youngest = 0;
+    for (std::size_t i = 1; i < b.entries.size(); ++i) {
+      const Entry &x = b.entries[youngest], &y = b.entries[i];
+      if (x.first_seen != y.first_seen ? x.first_seen < y.first_seen : x.id() < y.id()) youngest = i;
+    }
+    keep_spare(b, b.entries[youngest]);
+    b.entries.erase(youngest);
+  }
 }
 
 void RoutingTable::keep_spare(Bucket& bucket, const Entry& entry) {
   // Of the spares the one that answered fastest is promoted, the one heard of longest ago gives way.
-  if (bucket.spares.size() >= k_) bucket.spares.erase(bucket.spares.begin());
+  if (bucket.spares.size() >= max_spares()) bucket.spares.erase(0);
   bucket.spares.push_back(entry);
 }
 
 bool RoutingTable::failed(const Contact& contact) {
   Entry* e = find_mutable(contact.id);
-  if (e == nullptr || e->endpoint != contact.endpoint) {
-    std::erase_if(buckets_[bucket_of(contact.id)].spares, [&](const Entry& s) { return s == contact; });
+  if (e == nullptr || e->endpoint() != contact.endpoint) {
+    buckets_[bucket_of(contact.id)].spares.erase_if([&](const Entry& s) { return s.contact() == contact; });
     return false;
   }
-  if (++e->failures < kMaxFailures) return false;
-  return evict(contact);
+  if (!e->good()) return evict(contact);
+  e->set_good(false);
+  return false;
 }
 
 bool RoutingTable::evict(const Contact& contact) {
   const std::size_t home = bucket_of(contact.id);
-  std::erase_if(buckets_[home].spares, [&](const Entry& s) { return s == contact; });
+  buckets_[home].spares.erase_if([&](const Entry& s) { return s.contact() == contact; });
   const Entry* e = find(contact.id);
-  if (e == nullptr || e->endpoint != contact.endpoint) return false;
-  remove(wire::NodeId{contact.id});
+  if (e == nullptr || e->endpoint() != contact.endpoint) return false;
+  remove(contact.id);
   promote(home);
   return true;
 }
 
 void RoutingTable::remove(const wire::NodeId& id) {
-  size_ -= std::erase_if(buckets_[bucket_of(id)].entries, [&](const Entry& e) { return e.id == id; });
+  size_ -= buckets_[bucket_of(id)].entries.erase_if([&](const Entry& e) { return e.has_id(id); });
 }
 
 void RoutingTable::promote(std::size_t bucket) {
   Bucket& b = buckets_[bucket];
   while (!b.spares.empty() && b.entries.size() < capacity(bucket)) {
-    const auto best = std::min_element(b.spares.begin(), b.spares.end(),
-                                       [](const Entry& x, const Entry& y) { return x.rtt_ms < y.rtt_ms; });
-    const Entry spare = *best;
+    std::size_t best = 0;
+    for (std::size_t i = 1; i < b.spares.size(); ++i)
+      if (b.spares[i].rtt_ms() < b.spares[best].rtt_ms()) best = i;
+    const Contact spare = b.spares[best].contact();
+    if (find(spare.id) == nullptr && rival(spare, [](const Entry&) { return true; }) == nullptr) {
+      b.entries.push_back(b.spares[best]);
+      ++size_;
+    }
     b.spares.erase(best);
-    if (find(spare.id) != nullptr || rival(spare, [](const Entry&) { return true; }) != nullptr) continue;
-    b.entries.push_back(spare);
-    ++size_;
   }
 }
 
@@ -320,7 +328,7 @@ std::size_t RoutingTable::closest_of_all(const wire::Key& target, std::span<cons
   });
   const std::size_t n = std::min(all.size(), out.size());
   std::partial_sort_copy(all.begin(), all.end(), out.begin(), out.begin() + static_cast<std::ptrdiff_t>(n),
-                         [&](const Entry* a, const Entry* b) { return wire::closer(target, a->id, b->id); });
+                         [&](const Entry* a, const Entry* b) { return wire::closer(target, a->id(), b->id()); });
   return n;
 }
 
@@ -331,7 +339,7 @@ bool RoutingTable::is_neighbour(const wire::NodeId& id) const {
   const wire::Key own{own_.bytes()};
   const std::size_t wanted = std::min(k_, nearest.size());
   const std::size_t n = closest(own, {nearest.data(), wanted}, true);
-  return n < wanted || !wire::closer(own, nearest[n - 1]->id, id);
+  return n < wanted || !wire::closer(own, nearest[n - 1]->id(), id);
 }
 
 void RoutingTable::note_lookup(wire::Instant now, const wire::Key& target) {
@@ -384,6 +392,18 @@ wire::Key RoutingTable::random_key(std::size_t bucket, wire::Rng& rng) const {
   return key;
 }
 
+std::size_t RoutingTable::spare_count() const {
+  std::size_t n = 0;
+  for (const Bucket& b : buckets_) n += b.spares.size();
+  return n;
+}
+
+std::size_t RoutingTable::bytes() const {
+  std::size_t n = buckets_.capacity() * sizeof(Bucket);
+  for (const Bucket& b : buckets_) n += b.entries.bytes() + b.spares.bytes();
+  return n;
+}
+
 void RoutingTable::check_invariants() const {
   const auto all_different = [](auto& values) {
     std::sort(values.begin(), values.end());
@@ -395,14 +415,15 @@ void RoutingTable::check_invariants() const {
   std::vector<wire::Address> prefixes;
   for (std::size_t i = 0; i < buckets_.size(); ++i) {
     const Bucket& b = buckets_[i];
-    assert(b.entries.size() <= capacity(i) && b.spares.size() <= k_);
+    assert(b.entries.size() <= capacity(i) && b.spares.size() <= max_spares());
     prefixes.clear();
     for (const Entry& e : b.entries) {
-      assert(e.id != own_ && bucket_of(e.id) == i && e.failures < kMaxFailures);
-      ids.push_back(e.id);
-      endpoints.push_back(e.endpoint);
-      addresses.push_back(e.endpoint.address);
-      prefixes.push_back(e.endpoint.address.diversity_prefix());
+      const Contact c = e.contact();
+      assert(c.endpoint.family() == family_ && c.id != own_ && bucket_of(c.id) == i);
+      ids.push_back(c.id);
+      endpoints.push_back(c.endpoint);
+      addresses.push_back(c.endpoint.address);
+      prefixes.push_back(c.endpoint.address.diversity_prefix());
     }
     assert(!diverse_ || all_different(prefixes));
   }

@@ -6,12 +6,14 @@
 // no /24 (v6: /64) twice in a bucket (T4); every bucket within its capacity.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <span>
 #include <vector>
 
 #include "dht/contact.hpp"
+#include "dht/table_entry.hpp"
 #include "wire/base/rng.hpp"
 #include "wire/base/time.hpp"
 
@@ -19,29 +21,24 @@ namespace lodestone::dht {
 
 class RoutingTable {
  public:
-  struct Entry : Contact {
-    std::uint32_t first_seen = 0;  // seconds since the table was made
-    std::uint32_t last_seen = 0;   // its last reply to us, likewise
-    std::uint16_t rtt_ms = 0;      // smoothed; 0: unknown
-    std::uint8_t failures = 0;     // in a row
-
-    [[nodiscard]] bool good() const { return failures == 0; }
-    [[nodiscard]] wire::Duration rtt() const { return std::chrono::milliseconds(rtt_ms); }
-  };
+  using Entry = TableEntry;  // whoever is shown one may look at it until the table changes
   enum class Outcome : std::uint8_t { added, refreshed, spare, refused };
 
   /// `diverse` false in a private net: several nodes may share an address or a prefix (T4).
-  RoutingTable(wire::Instant now, const wire::NodeId& own, int k, bool diverse);
+  RoutingTable(wire::Instant now, wire::Family family, const wire::NodeId& own, int k, bool diverse);
 
   [[nodiscard]] std::size_t size() const { return size_; }
   [[nodiscard]] bool empty() const { return size_ == 0; }
   [[nodiscard]] std::size_t bucket_count() const { return buckets_.size(); }
+  [[nodiscard]] std::size_t spare_count() const;
+  /// Memory that is held, without the allocator's overhead.
+  [[nodiscard]] std::size_t bytes() const;
   [[nodiscard]] const Entry* find(const wire::NodeId& id) const;
   [[nodiscard]] const Entry* find(const wire::Endpoint& endpoint) const;  // linear
   /// Would it be let in if it answered, or at least kept as a spare? False for what is already here.
   [[nodiscard]] bool wants(const Contact& contact) const;
 
-  /// It answered a query of ours with this id.
+  /// It answered a query of ours with this id. All contacts are of the table's family.
   Outcome answered(wire::Instant now, const Contact& contact, wire::Duration rtt);
   /// It was asked and did not answer. True when that put it out.
   bool failed(const Contact& contact);
@@ -95,14 +92,17 @@ class RoutingTable {
 
  private:
   struct Bucket {
-    std::vector<Entry> entries;
-    std::vector<Entry> spares;  // answered once, found no room; newest last
+    explicit Bucket(wire::Family family) : entries(family), spares(family) {}
+    TableEntries entries;
+    TableEntries spares;  // answered once, found no room; newest last
     std::uint32_t looked_up = 0;
   };
   static constexpr std::uint32_t kLongAgo = 0;
+  static constexpr std::size_t kMaxSpares = 8;
 
   [[nodiscard]] std::uint32_t stamp(wire::Instant now) const;
   [[nodiscard]] std::size_t capacity(std::size_t bucket) const;
+  [[nodiscard]] std::size_t max_spares() const { return std::min(k_, kMaxSpares); }
   [[nodiscard]] std::size_t bucket_of(const wire::NodeId& id) const;
   [[nodiscard]] Entry* find_mutable(const wire::NodeId& id);
   /// An entry beside which this contact may not stand (T4) and for which accept(entry) holds, if there is one.
@@ -119,6 +119,7 @@ class RoutingTable {
   void promote(std::size_t bucket);
 
   wire::Instant start_;
+  wire::Family family_;
   wire::NodeId own_;
   std::size_t k_;
   bool diverse_;

@@ -11,10 +11,10 @@
 #include <optional>
 #include <span>
 
+#include "dht/contact.hpp"
 #include "dht/krpc.hpp"
 #include "dht/node.hpp"
 #include "dht/own_address.hpp"
-#include "dht/routing_table.hpp"
 #include "dht/rpc_table.hpp"
 
 namespace lodestone::dht {
@@ -55,8 +55,7 @@ class Traversal {
   virtual ~Traversal() = default;
   [[nodiscard]] virtual const Key& target() const = 0;
   /// Where to start: the closest contacts of the table, and introducers if those are too few.
-  virtual void begin(Instant now, std::span<const RoutingTable::Entry* const> closest,
-                     std::span<const Endpoint> introducers) = 0;
+  virtual void begin(Instant now, std::span<const Contact> closest, std::span<const Endpoint> introducers) = 0;
   /// One more to start from, while it runs.
   virtual void add_introducer(const Endpoint& endpoint) = 0;
   /// The next query to send now, or nullopt. The caller sends what it gets.

@@ -83,8 +83,8 @@ TEST_CASE("every query that is written is read back") {
 
 TEST_CASE("a reply carries ip, nodes, token and values in canonical order") {
   const auto our_id = id();
-  const dht::Contact node{our_id, *wire::Endpoint::parse("1.2.3.4:258")};
-  const dht::Contact* nodes[] = {&node};
+  const dht::CompactContact node{{our_id, *wire::Endpoint::parse("1.2.3.4:258")}};
+  const std::uint8_t* nodes[] = {node.data()};
   const std::string peers = "\x05\x06\x07\x08\x1a\xe1xx\x05\x06\x07\x09\x1a\xe1xx";
   const ReplyBody body{our_id,          *wire::Endpoint::parse("9.8.7.6:772"), wire::Family::v4, nodes,
                        as_bytes("tok"), {as_bytes(peers).data(), 2, 8, 6}};
@@ -106,9 +106,8 @@ TEST_CASE("a reply carries ip, nodes, token and values in canonical order") {
 
 TEST_CASE("a reply that does not fit loses values, then nodes, and never its end") {
   const auto our_id = id();
-  std::vector<dht::Contact> contacts(8, {our_id, *wire::Endpoint::parse("1.2.3.4:5")});
-  std::vector<const dht::Contact*> nodes;
-  for (const auto& c : contacts) nodes.push_back(&c);
+  const dht::CompactContact node{{our_id, *wire::Endpoint::parse("1.2.3.4:5")}};
+  const std::vector<const std::uint8_t*> nodes(8, node.data());
   const ByteVector peers(8 * 100, 'p');
   const ReplyBody body{
       our_id, *wire::Endpoint::parse("9.8.7.6:5"), wire::Family::v4, nodes, as_bytes("tok"), {peers.data(), 100, 8, 6}};
@@ -215,10 +214,10 @@ TEST_CASE("get, sample_infohashes and the keys of BEP 33 are written as they are
 TEST_CASE("a reply with everything in it is canonical and is read as it was written") {
   const auto our_id = id();
   const wire::Endpoint to = GENERATE(*wire::Endpoint::parse("9.8.7.6:5"), *wire::Endpoint::parse("[2606:4700::1]:5"));
-  const dht::Contact v4{our_id, *wire::Endpoint::parse("1.2.3.4:5")},
-      v6{our_id, *wire::Endpoint::parse("[2606:4700::2]:6")};
-  const dht::Contact* four[] = {&v4, &v4};
-  const dht::Contact* six[] = {&v6};
+  const dht::CompactContact v4{{our_id, *wire::Endpoint::parse("1.2.3.4:5")}};
+  const dht::CompactContact v6{{our_id, *wire::Endpoint::parse("[2606:4700::2]:6")}};
+  const std::uint8_t* four[] = {v4.data(), v4.data()};
+  const std::uint8_t* six[] = {v6.data()};
   const bool is_v4 = to.address.is_v4();
   dht::SigningKey::Seed seed{};
   const dht::Item item = dht::SigningKey(seed).sign(as_bytes("1:x"), {}, 77);

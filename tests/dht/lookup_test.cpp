@@ -43,11 +43,9 @@ struct Bench {
     lookup = std::make_unique<dht::Lookup>(p, own, dht::Guard{wire::Family::v4, policy});
   }
   void begin(std::initializer_list<std::uint8_t> distances) {
-    std::vector<dht::RoutingTable::Entry> entries;
-    std::vector<const dht::RoutingTable::Entry*> pointers;
-    for (const auto d : distances) static_cast<dht::Contact&>(entries.emplace_back()) = at(d);
-    for (const auto& e : entries) pointers.push_back(&e);
-    lookup->begin(now, pointers, {});
+    std::vector<dht::Contact> contacts;
+    for (const auto d : distances) contacts.push_back(at(d));
+    lookup->begin(now, contacts, {});
     ask();
   }
   /// Sends what is to be sent, and lets phases close.

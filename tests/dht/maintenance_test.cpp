@@ -12,7 +12,7 @@ TEST_CASE("T6 in 15 minutes every silent contact is asked once and every stale b
   auto rng = wire::Rng::from_number(1);
   wire::Instant now{1h};
   const auto own = rng.id<wire::NodeId>();
-  dht::RoutingTable table{now, own, 8, true};
+  dht::RoutingTable table{now, wire::Family::v4, own, 8, true};
   dht::RpcTable outstanding{100};
   dht::Maintenance maintenance{15min};
   CHECK(maintenance.next_deadline() == wire::kNever);
@@ -46,7 +46,7 @@ TEST_CASE("T6 in 15 minutes every silent contact is asked once and every stale b
 TEST_CASE("T6 who has been asked and has not answered yet is not asked again meanwhile") {
   auto rng = wire::Rng::from_number(2);
   wire::Instant now{1h};
-  dht::RoutingTable table{now, rng.id<wire::NodeId>(), 8, true};
+  dht::RoutingTable table{now, wire::Family::v4, rng.id<wire::NodeId>(), 8, true};
   dht::RpcTable outstanding{100};
   dht::Maintenance maintenance{15min};
   const dht::Contact c{rng.id<wire::NodeId>(), {wire::Address::v4(11, 0, 0, 1), 6881}};
@@ -69,7 +69,7 @@ TEST_CASE("T6 who has been asked and has not answered yet is not asked again mea
 TEST_CASE("an empty table needs no upkeep") {
   auto rng = wire::Rng::from_number(3);
   const wire::Instant now{1h};
-  dht::RoutingTable table{now, rng.id<wire::NodeId>(), 8, true};
+  dht::RoutingTable table{now, wire::Family::v4, rng.id<wire::NodeId>(), 8, true};
   dht::RpcTable outstanding{100};
   dht::Maintenance maintenance{15min};
   maintenance.wake(now);

@@ -276,8 +276,8 @@ TEST_CASE("L6 an error reply does not put its sender into another contact's plac
   const auto liar = b.fresh();
   for (const auto& q : b.queries()) {
     if (q.to != helper) continue;
-    const dht::Contact named{x, liar};
-    const dht::Contact* nodes[] = {&named};
+    const dht::CompactContact named{{x, liar}};
+    const std::uint8_t* nodes[] = {named.data()};
     std::uint8_t room[512];
     const auto n =
         dht::krpc::encode_reply(room, q.transaction, "XX", {b.friends.at(helper), {}, wire::Family::v4, nodes, {}, {}});

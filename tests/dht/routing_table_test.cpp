@@ -19,7 +19,9 @@ constexpr wire::Instant kStart{1h};
 
 struct Bench {
   explicit Bench(bool diverse = true, std::uint64_t seed = 1)
-      : rng(wire::Rng::from_number(seed)), own(rng.id<wire::NodeId>()), table(kStart, own, 8, diverse) {}
+      : rng(wire::Rng::from_number(seed)),
+        own(rng.id<wire::NodeId>()),
+        table(kStart, wire::Family::v4, own, 8, diverse) {}
 
   /// A contact that shares exactly `bits` bits with our id, at an address and /24 of its own.
   Contact contact(int bits) {
@@ -59,7 +61,7 @@ TEST_CASE("T3 only the bucket that holds our id splits, and the first buckets ar
     }
   }
   std::array<int, 12> held{};
-  b.table.for_each([&](const auto& e) { ++held[static_cast<std::size_t>(wire::common_prefix(b.own, e.id))]; });
+  b.table.for_each([&](const auto& e) { ++held[static_cast<std::size_t>(wire::common_prefix(b.own, e.id()))]; });
   CHECK(held[0] == 128);
   CHECK(held[1] == 64);
   CHECK(held[2] == 32);
@@ -76,6 +78,83 @@ TEST_CASE("T3 far contacts alone never make a second bucket useful: the rest bec
   CHECK(b.table.size() == 128);
   CHECK(spares == 300 - 128);
   b.table.check_invariants();
+}
+
+TEST_CASE("T3 a contact in the table costs at most 40 bytes") {
+  CHECK(dht::TableEntry::size(wire::Family::v4) <= 40);
+  Bench b;
+  for (int round = 0; round < 200; ++round)
+    for (int bits = 0; bits < 8; ++bits) b.answer(b.contact(bits));
+  const std::size_t held = b.table.size() + b.table.spare_count();
+  CHECK(b.table.size() >= 128 + 64 + 32 + 16 + 4 * 8);
+  // Buckets are full to within a few, and there are twice as many at most.
+  CHECK(b.table.bytes() <= 40 * held + b.table.bucket_count() * 256);
+  // Also when it has been emptied again.
+  std::vector<Contact> all;
+  b.table.for_each([&](const auto& e) { all.push_back(e.contact()); });
+  for (int round = 0; round < 400 && !b.table.empty(); ++round) {
+    all.clear();
+    b.table.for_each([&](const auto& e) { all.push_back(e.contact()); });
+    for (const auto& c : all) b.table.failed(c);
+  }
+  CHECK(b.table.empty());
+  CHECK(b.table.bytes() <= b.table.bucket_count() * 1'280);
+}
+
+TEST_CASE("T3 at most eight spares a bucket, whatever k is") {
+  auto rng = wire::Rng::from_number(5);
+  const auto own = rng.id<wire::NodeId>();
+  RoutingTable table(kStart, wire::Family::v4, own, 20, true);
+  int spares = 0;
+  for (std::uint32_t i = 0; i < 400; ++i) {
+    auto id = rng.id<wire::NodeId>();
+    id.bytes()[0] = static_cast<std::uint8_t>((id.bytes()[0] & 0x7f) | (~own.bytes()[0] & 0x80));
+    const Contact c{id, {wire::Address::v4(0x0b000001u + (i << 8)), 6881}};
+    CHECK(table.wants(c) == (spares < 8));
+    spares += table.answered(kStart, c, 50ms) == Outcome::spare;
+    REQUIRE(table.spare_count() <= 8);
+  }
+  CHECK(spares > 8);
+  CHECK(table.spare_count() == 8);
+  table.check_invariants();
+}
+
+TEST_CASE("T3 a table of v6 contacts is like one of v4") {
+  auto rng = wire::Rng::from_number(6);
+  const auto own = rng.id<wire::NodeId>();
+  RoutingTable table(kStart, wire::Family::v6, own, 8, true);
+  std::vector<Contact> in;
+  for (std::uint16_t i = 1; i < 500; ++i) {
+    std::array<std::uint8_t, 16> address{0x26, 0x06, 0x47};
+    wire::store_be16(address.data() + 5, i);
+    rng.fill(wire::MutableBytes{address}.subspan(8));
+    const Contact c{rng.id<wire::NodeId>(), {wire::Address::v6(address), static_cast<std::uint16_t>(1'000 + i)}};
+    if (table.answered(kStart, c, 50ms) == Outcome::added) in.push_back(c);
+    // Another node of its /64 has no place beside it.
+    address[15] ^= 1;
+    if (table.find(c.id) != nullptr && table.bucket_count() == 1)
+      CHECK_FALSE(table.wants({rng.id<wire::NodeId>(), {wire::Address::v6(address), 1}}));
+  }
+  table.check_invariants();
+  CHECK(table.size() > 128);
+  int here = 0;
+  for (const Contact& c : in) {
+    const auto* e = table.find(c.id);
+    if (e == nullptr) continue;  // its bucket was split, and it became a spare
+    ++here;
+    CHECK(e->contact() == c);
+    CHECK(table.find(c.endpoint) == e);
+  }
+  CHECK(here == static_cast<int>(table.size()));
+  std::array<const RoutingTable::Entry*, 8> closest;
+  const auto target = rng.id<wire::Key>();
+  REQUIRE(table.closest(target, closest, true) == 8);
+  table.for_each([&](const auto& e) {
+    const bool among = std::find(closest.begin(), closest.end(), &e) != closest.end();
+    CHECK((among || !wire::closer(target, e.id(), closest[7]->id())));
+  });
+  table.move_to(rng.id<wire::NodeId>());
+  table.check_invariants();
 }
 
 TEST_CASE("T3 two failures in a row put a contact out, one does not, and a spare takes its place") {
@@ -181,7 +260,7 @@ TEST_CASE("T4 an id at a second address does not displace the first one while th
   b.table.failed(c);
   CHECK(b.table.wants(thief));
   CHECK(b.answer(thief) == Outcome::added);
-  CHECK(b.table.find(c.id)->endpoint == thief.endpoint);
+  CHECK(b.table.find(c.id)->endpoint() == thief.endpoint);
 }
 
 TEST_CASE("T4 nobody makes room for a newcomer that does not get in") {
@@ -196,7 +275,7 @@ TEST_CASE("T4 nobody makes room for a newcomer that does not get in") {
   newcomer.endpoint = {wire::Address::v4(wire::load_be32(good.endpoint.address.bytes().data()) + 1), 6881};
   CHECK(b.answer(newcomer) == Outcome::refused);
   REQUIRE(b.table.find(failed.id) != nullptr);
-  CHECK(b.table.find(failed.id)->endpoint == failed.endpoint);
+  CHECK(b.table.find(failed.id)->endpoint() == failed.endpoint);
   CHECK(b.table.size() == 2);
   b.table.check_invariants();
 }
@@ -206,8 +285,8 @@ TEST_CASE("T8 the closest are the closest across buckets, by brute force") {
     Bench b{true, seed};
     for (int i = 0; i < 40 * static_cast<int>(seed * seed); ++i) b.answer(b.contact(static_cast<int>(b.rng.below(20))));
     std::vector<wire::NodeId> good;
-    b.table.for_each([&](const auto& e) { good.push_back(e.id); });
-    for (std::size_t i = 0; i < good.size() / 4; ++i) b.table.failed(*b.table.find(good[i]));
+    b.table.for_each([&](const auto& e) { good.push_back(e.id()); });
+    for (std::size_t i = 0; i < good.size() / 4; ++i) b.table.failed(b.table.find(good[i])->contact());
     good.erase(good.begin(), good.begin() + static_cast<std::ptrdiff_t>(good.size() / 4));
     for (int round = 0; round < 300; ++round) {
       auto target = b.rng.id<wire::Key>();
@@ -218,7 +297,7 @@ TEST_CASE("T8 the closest are the closest across buckets, by brute force") {
       for (const std::size_t n : {1u, 8u, 16u, 60u}) {
         const auto found = b.closest(target, n);
         REQUIRE(found.size() == std::min<std::size_t>(n, good.size()));
-        for (std::size_t i = 0; i < found.size(); ++i) REQUIRE(found[i]->id == good[i]);
+        for (std::size_t i = 0; i < found.size(); ++i) REQUIRE(found[i]->id() == good[i]);
       }
     }
   }
@@ -243,7 +322,7 @@ TEST_CASE("T8 the closest are the closest also among ids that somebody chose") {
       std::sort(ids.begin(), ids.end(), [&](const auto& x, const auto& y) { return wire::closer(target, x, y); });
       const auto found = b.closest(target, 8);
       REQUIRE(found.size() == 8);
-      for (std::size_t i = 0; i < found.size(); ++i) REQUIRE(found[i]->id == ids[i]);
+      for (std::size_t i = 0; i < found.size(); ++i) REQUIRE(found[i]->id() == ids[i]);
     }
   }
 }
@@ -301,11 +380,11 @@ TEST_CASE("T6 the contact silent for longest is the one to ask") {
   CHECK(b.table.questionable(b.now, 15min, any) == nullptr);
   b.now += 6min;
   REQUIRE(b.table.questionable(b.now, 15min, any) != nullptr);
-  CHECK(b.table.questionable(b.now, 15min, any)->id == old.id);
-  CHECK(b.table.questionable(b.now, 15min, [&](const auto& e) { return e.id != old.id; }) == nullptr);
+  CHECK(b.table.questionable(b.now, 15min, any)->id() == old.id);
+  CHECK(b.table.questionable(b.now, 15min, [&](const auto& e) { return e.id() != old.id; }) == nullptr);
   b.answer(old);
   b.table.failed(young);  // it failed last time: due at once
-  CHECK(b.table.questionable(b.now, 15min, any)->id == young.id);
+  CHECK(b.table.questionable(b.now, 15min, any)->id() == young.id);
   CHECK(b.table.next_due(15min) <= b.now);
 }
 
@@ -321,7 +400,7 @@ TEST_CASE("an id that shares all but the last bits with ours cannot break the ta
 TEST_CASE("T1 the table moves with our id: the same contacts around another point") {
   auto rng = wire::Rng::from_number(77);
   const auto before = rng.id<wire::NodeId>(), after = rng.id<wire::NodeId>();
-  RoutingTable table(wire::Instant{1h}, before, 8, true);
+  RoutingTable table(wire::Instant{1h}, wire::Family::v4, before, 8, true);
   for (std::uint32_t i = 0; i < 3'000; ++i) {
     auto id = rng.id<wire::NodeId>();
     if (i % 3 == 1) std::copy_n(after.bytes().begin(), 1, id.bytes().begin());  // many near the new id

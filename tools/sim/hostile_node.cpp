@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <vector>
 
 namespace lodestone::tools::sim {
 namespace {
@@ -55,25 +56,26 @@ void HostileNode::on_datagram(const Endpoint& from, Bytes bytes) {
 void HostileNode::answer(const Endpoint& from, Bytes transaction, const dht::krpc::Query& query) {
   if (kind_ == Misbehaviour::silent) return;
   const wire::NodeId as = kind_ == Misbehaviour::wrong_id ? rng_.id<wire::NodeId>() : id_;
-  std::array<dht::Contact, kMadeUp> made_up;
-  std::array<const dht::Contact*, kMadeUp> nodes{};
-  std::size_t count = 0;
+  std::vector<dht::CompactContact> named;
   if (kind_ == Misbehaviour::liar) {
-    for (dht::Contact& contact : made_up) {
+    for (std::size_t i = 0; i < kMadeUp; ++i) {
+      dht::Contact contact;
       contact.id = wire::NodeId{query.target.bytes()};
       rng_.fill(wire::MutableBytes{contact.id.bytes()}.subspan(12));  // shares 96 bits with the target
       contact.endpoint = {wire::Address::v4(static_cast<std::uint32_t>(rng_.next()) | 0x4000'0000u), kPort};
-      nodes[count++] = &contact;
+      named.emplace_back(contact);
     }
   }
   for (std::size_t i = 0; i < kMadeUp && !fellows_.empty(); ++i) {
-    nodes[count++] = &fellows_[static_cast<std::size_t>(rng_.below(fellows_.size()))];
+    named.emplace_back(fellows_[static_cast<std::size_t>(rng_.below(fellows_.size()))]);
   }
+  std::vector<const std::uint8_t*> nodes;
+  for (const auto& contact : named) nodes.push_back(contact.data());
   std::array<std::uint8_t, kReplyMax> buffer{};
   const dht::krpc::ReplyBody body{.id = as,
                                   .to = from,
                                   .nodes_family = wire::Family::v4,
-                                  .nodes = std::span{nodes}.first(count),
+                                  .nodes = nodes,
                                   .token = wire::as_bytes("token"),
                                   .values = {}};
   const std::size_t n = dht::krpc::encode_reply(buffer, transaction, "XX", body);
