@@ -89,7 +89,7 @@ void Node::State::receive(Instant now, const Endpoint& from, Bytes datagram, con
     ++counters.refused_source;
     return;
   }
-  const Throttle::Visit visit = throttle.visit(from.address);
+  const Throttle::Visit visit = throttle.visit(now, from.address);
   // Whoever has spent his share is not even read, unless it may be a reply that somebody here waits for.
   if (!krpc::looks_like_reply(datagram) && !admit(throttle.judge(now, visit))) return;
   const auto message = decoder.decode(datagram);

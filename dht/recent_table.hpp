@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// A bounded hash table of what was seen most recently: a new key pushes out the one untouched for longest. Grows from
-// nothing; when it has grown, touching allocates nothing. The hash is keyed, because strangers choose the keys.
-// Invariant (check_invariants): size() <= max; every entry is in exactly one chain and once in the order of use.
+// A bounded hash table of what was seen most recently: a new key pushes out the one untouched for longest, when the
+// table is full or nothing is lost with that one. Grows from nothing, in proportion to what is in it; when it has
+// grown, touching allocates nothing. The hash is keyed, because strangers choose the keys. Invariant
+// (check_invariants): size() <= max; every entry is in exactly one chain and once in the order of use.
 #pragma once
 
 #include <cassert>
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 #include "wire/base/bytes.hpp"
@@ -23,33 +25,42 @@ class RecentTable {
   RecentTable(std::size_t max, const wire::SipKey& secret) : secret_(secret), max_(max) { assert(max >= 1); }
 
   [[nodiscard]] std::size_t size() const { return entries_.size(); }
-  /// How many were pushed out.
+  /// Nobody outside can tell what it is.
+  [[nodiscard]] std::uint64_t hash(std::uint64_t key) const {
+    std::uint8_t raw[8];
+    wire::store_be64(raw, key);
+    return wire::siphash(secret_, raw);
+  }
+  /// How many were pushed out that were not idle.
   [[nodiscard]] std::uint64_t displaced() const { return displaced_; }
 
-  /// The slot of that key, which is the most recent one now; made with Value{} if it was not there.
-  [[nodiscard]] Slot touch(std::uint64_t key) {
+  /// The slot of that key, which is the most recent one now; made with Value{} if it was not there. idle(value) says
+  /// that a value is worth no more than Value{}.
+  template <class Idle>
+  [[nodiscard]] Slot touch(std::uint64_t key, Idle&& idle) {
     if (heads_.empty()) heads_.assign(kFirstHeads, kNone);
     std::uint32_t home = home_of(key);
     for (Slot s = heads_[home]; s != kNone; s = entries_[s].chain) {
-      if (entries_[s].key != key) continue;
+      if (entries_[s].key() != key) continue;
       use(s);
       return s;
     }
-    Slot s;
-    if (entries_.size() < max_) {
+    Slot s = oldest_;
+    const bool free = s != kNone && idle(static_cast<const Value&>(entries_[s].value));
+    if (!free && entries_.size() < max_) {
       if (entries_.size() == heads_.size()) {
         grow();
         home = home_of(key);
       }
       s = static_cast<Slot>(entries_.size());
+      if (entries_.size() == entries_.capacity()) entries_.reserve(entries_.size() + entries_.size() / 4 + 4);
       entries_.emplace_back();
     } else {
-      s = oldest_;
-      ++displaced_;
+      displaced_ += !free;
       unchain(s);
       unlink(s);
     }
-    entries_[s].key = key;
+    entries_[s].set_key(key);
     entries_[s].value = Value{};
     entries_[s].chain = heads_[home];
     heads_[home] = s;
@@ -57,8 +68,9 @@ class RecentTable {
     return s;
   }
   /// The same for a key of which it is known where it was last: no hashing if it still is.
-  [[nodiscard]] Slot touch(std::uint64_t key, Slot last) {
-    if (last >= entries_.size() || entries_[last].key != key) return touch(key);
+  template <class Idle>
+  [[nodiscard]] Slot touch(std::uint64_t key, Slot last, Idle&& idle) {
+    if (last >= entries_.size() || entries_[last].key() != key) return touch(key, std::forward<Idle>(idle));
     use(last);
     return last;
   }
@@ -70,7 +82,7 @@ class RecentTable {
     [[maybe_unused]] std::size_t chained = 0;
     [[maybe_unused]] std::size_t linked = 0;
     for (std::size_t h = 0; h < heads_.size(); ++h) {
-      for (Slot s = heads_[h]; s != kNone; s = entries_[s].chain, ++chained) assert(home_of(entries_[s].key) == h);
+      for (Slot s = heads_[h]; s != kNone; s = entries_[s].chain, ++chained) assert(home_of(entries_[s].key()) == h);
     }
     for (Slot s = newest_; s != kNone; s = entries_[s].older, ++linked) {
       assert((entries_[s].older == kNone) == (s == oldest_));
@@ -82,28 +94,32 @@ class RecentTable {
   static constexpr std::size_t kFirstHeads = 16;  // a power of two, and doubled ever after
 
   struct Entry {
-    std::uint64_t key = 0;
+    std::uint32_t key_high = 0;  // in halves: it would need 8 bytes' alignment
+    std::uint32_t key_low = 0;
     Value value{};
     Slot chain = kNone;
     Slot newer = kNone;
     Slot older = kNone;
+    [[nodiscard]] std::uint64_t key() const { return std::uint64_t{key_high} << 32 | key_low; }
+    void set_key(std::uint64_t key) {
+      key_high = static_cast<std::uint32_t>(key >> 32);
+      key_low = static_cast<std::uint32_t>(key);
+    }
   };
 
   [[nodiscard]] std::uint32_t home_of(std::uint64_t key) const {
-    std::uint8_t raw[8];
-    wire::store_be64(raw, key);
-    return static_cast<std::uint32_t>(wire::siphash(secret_, raw) & (heads_.size() - 1));
+    return static_cast<std::uint32_t>(hash(key) & (heads_.size() - 1));
   }
   void grow() {
     heads_.assign(2 * heads_.size(), kNone);
     for (Slot s = 0; s < entries_.size(); ++s) {
-      Slot& head = heads_[home_of(entries_[s].key)];
+      Slot& head = heads_[home_of(entries_[s].key())];
       entries_[s].chain = head;
       head = s;
     }
   }
   void unchain(Slot s) {
-    Slot* at = &heads_[home_of(entries_[s].key)];
+    Slot* at = &heads_[home_of(entries_[s].key())];
     while (*at != s) at = &entries_[*at].chain;
     *at = entries_[s].chain;
   }

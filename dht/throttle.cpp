@@ -27,7 +27,8 @@ Throttle::Throttle(wire::Instant start, const Rates& rates, wire::Rng& rng)
       address_rate_(make_rate(rates.per_address, rates.address_burst)),
       prefix_rate_(make_rate(rates.per_prefix, rates.prefix_burst)),
       addresses_(rates.sources, draw_key(rng)),
-      prefixes_(rates.sources, draw_key(rng)) {}
+      prefixes_(rates.sources, draw_key(rng)),
+      standings_(std::max<std::size_t>(8, rates.sources)) {}
 
 Throttle::Rate Throttle::make_rate(double per_second, double burst) {
   return {wire::from_seconds(1 / per_second), wire::from_seconds(std::max(0.0, burst - 1) / per_second)};
@@ -38,10 +39,15 @@ std::uint32_t Throttle::seconds(wire::Instant now) const {
   return static_cast<std::uint32_t>(std::max<std::int64_t>(s, 0));
 }
 
-Throttle::Visit Throttle::visit(const wire::Address& source) {
-  const std::uint32_t address = addresses_.touch(address_key(source));
+Throttle::Visit Throttle::visit(wire::Instant now, const wire::Address& source) {
+  earned_ = 0;
+  // Most of those who were here have had their whole burst back for long.
+  const auto idle = [now](const auto& state) { return state.bucket.full_at() <= now; };
+  const std::uint32_t address = addresses_.touch(address_key(source), idle);
   std::uint32_t& prefix = addresses_[address].prefix;
-  prefix = prefixes_.touch(prefix_key(source), prefix);
+  prefix = prefixes_.touch(prefix_key(source), prefix, idle);
+  std::uint32_t& name = prefixes_[prefix].name;
+  if (name == 0) name = static_cast<std::uint32_t>(prefixes_.hash(prefix_key(source)) >> 32);
   return {address, prefix};
 }
 
@@ -64,30 +70,43 @@ Throttle::Verdict Throttle::charge(wire::Instant now, const Visit& visit) {
 
 void Throttle::verify(wire::Instant now, const Visit& visit) {
   const auto lasts = std::chrono::duration_cast<std::chrono::seconds>(rates_.verified_for).count();
-  prefixes_[visit.prefix].verified_until = seconds(now) + static_cast<std::uint32_t>(lasts);
+  const std::uint32_t at = seconds(now);
+  standings_.make(prefixes_[visit.prefix].name, at).verified_until = at + static_cast<std::uint32_t>(lasts);
 }
 
 bool Throttle::verified(wire::Instant now, const Visit& visit) const {
-  return seconds(now) < prefixes_[visit.prefix].verified_until;
+  const Standing* standing = standings_.find(prefixes_[visit.prefix].name);
+  return standing != nullptr && seconds(now) < standing->verified_until;
 }
 
 std::size_t Throttle::allowance(wire::Instant now, const Visit& visit, std::size_t received, std::size_t full) {
-  if (verified(now, visit)) return full;
-  PrefixState& p = prefixes_[visit.prefix];
-  const std::uint64_t earned = std::uint64_t{rates_.unverified_factor} * received;
-  p.spent = earned >= p.spent ? 0 : static_cast<std::uint32_t>(p.spent - earned);
-  return std::min<std::size_t>(full, rates_.unverified_burst - p.spent);
+  Standing* standing = standings_.find(prefixes_[visit.prefix].name);
+  if (standing != nullptr && seconds(now) < standing->verified_until) return full;
+  earned_ = std::size_t{rates_.unverified_factor} * received;
+  std::size_t left = rates_.unverified_burst;
+  if (standing != nullptr) {
+    // It pays back first; what is over counts for the reply to this query, and is not saved.
+    const auto back = std::min<std::size_t>(earned_, standing->spent);
+    standing->spent -= static_cast<std::uint32_t>(back);
+    earned_ -= back;
+    left -= standing->spent;
+  }
+  return std::min(full, left + earned_);
 }
 
 void Throttle::replied(wire::Instant now, const Visit& visit, std::size_t bytes) {
-  if (verified(now, visit)) return;
-  PrefixState& p = prefixes_[visit.prefix];
-  p.spent = static_cast<std::uint32_t>(std::min<std::size_t>(rates_.unverified_burst, p.spent + bytes));
+  const auto paid = std::min(earned_, bytes);
+  earned_ -= paid;
+  if (bytes == paid || verified(now, visit)) return;
+  Standing& standing = standings_.make(prefixes_[visit.prefix].name, seconds(now));
+  standing.spent =
+      static_cast<std::uint32_t>(std::min<std::size_t>(rates_.unverified_burst, standing.spent + (bytes - paid)));
 }
 
 void Throttle::check_invariants() const {
   addresses_.check_invariants();
   prefixes_.check_invariants();
+  standings_.check_invariants();
 }
 
 }  // namespace lodestone::dht

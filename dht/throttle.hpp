@@ -2,13 +2,15 @@
 // How much anybody may ask of us (S4), and how many bytes go to somebody who has not shown that he lives where his
 // datagrams say (S3). Each address (v6: /64) and each prefix (/24, v6: /48) has a rate of its own, so that a flooder
 // empties nobody's but his own; a prefix that nobody has answered from sends us at least a fourth of what it is sent.
-// Two bounded tables that grow from nothing: a warm visit allocates nothing and hashes once.
+// Bounded tables that grow from nothing and remember nobody for whom a newcomer's start would be the same: a warm visit
+// allocates nothing and hashes once.
 // Invariant: to an unverified prefix go at most burst + factor times the bytes that it sent.
 #pragma once
 
 #include <cstdint>
 
 #include "dht/recent_table.hpp"
+#include "dht/standings.hpp"
 #include "wire/base/endpoint.hpp"
 #include "wire/base/hash.hpp"
 #include "wire/base/rng.hpp"
@@ -39,7 +41,7 @@ class Throttle {
 
   Throttle(wire::Instant start, const Rates& rates, wire::Rng& rng);
 
-  [[nodiscard]] Visit visit(const wire::Address& source);
+  [[nodiscard]] Visit visit(wire::Instant now, const wire::Address& source);
   /// What charge() would say now, charging nothing.
   [[nodiscard]] Verdict judge(wire::Instant now, const Visit& visit) const;
   /// Takes one datagram off the rates, if both have one left.
@@ -55,21 +57,37 @@ class Throttle {
 
   [[nodiscard]] std::size_t addresses() const { return addresses_.size(); }
   [[nodiscard]] std::size_t prefixes() const { return prefixes_.size(); }
-  [[nodiscard]] std::uint64_t displaced() const { return addresses_.displaced() + prefixes_.displaced(); }
+  [[nodiscard]] std::uint64_t displaced() const {
+    return addresses_.displaced() + prefixes_.displaced() + standings_.displaced();
+  }
+  /// Prefixes that are verified, or have taken more than they sent us entitles them to.
+  [[nodiscard]] std::size_t standings() const { return standings_.size(); }
   void check_invariants() const;
 
  private:
-  /// A token bucket in one number: the instant at which it will be full again.
-  struct Bucket {
-    wire::Instant full_at = wire::Instant::min();
+  /// A token bucket in one number: the instant at which it will be full again. (In two halves: what holds it is packed
+  /// closer then.)
+  class Bucket {
+   public:
+    [[nodiscard]] wire::Instant full_at() const { return wire::Instant{wire::Duration{raw()}}; }
+    void set(wire::Instant full_at) {
+      const auto raw = static_cast<std::uint64_t>(full_at.time_since_epoch().count());
+      high_ = static_cast<std::uint32_t>(raw >> 32);
+      low_ = static_cast<std::uint32_t>(raw);
+    }
+
+   private:
+    [[nodiscard]] std::int64_t raw() const { return static_cast<std::int64_t>(std::uint64_t{high_} << 32 | low_); }
+    std::uint32_t high_ = 0x8000'0000;  // long ago
+    std::uint32_t low_ = 0;
   };
   struct Rate {
     wire::Duration each{};       // one token's worth of time
     wire::Duration tolerance{};  // how far `full_at` may lie ahead for one more to be taken
     [[nodiscard]] bool spent(wire::Instant now, const Bucket& b) const {
-      return b.full_at > now && b.full_at - now > tolerance;
+      return b.full_at() > now && b.full_at() - now > tolerance;
     }
-    void take(wire::Instant now, Bucket& b) const { b.full_at = (b.full_at < now ? now : b.full_at) + each; }
+    void take(wire::Instant now, Bucket& b) const { b.set((b.full_at() < now ? now : b.full_at()) + each); }
   };
   struct AddressState {
     Bucket bucket;
@@ -77,8 +95,7 @@ class Throttle {
   };
   struct PrefixState {
     Bucket bucket;
-    std::uint32_t spent = 0;           // bytes of the burst that are gone
-    std::uint32_t verified_until = 0;  // seconds since start
+    std::uint32_t name = 0;  // in the standings; 0: not drawn yet
   };
 
   [[nodiscard]] static Rate make_rate(double per_second, double burst);
@@ -90,6 +107,8 @@ class Throttle {
   Rate prefix_rate_;
   RecentTable<AddressState> addresses_;
   RecentTable<PrefixState> prefixes_;
+  Standings standings_;
+  std::size_t earned_ = 0;  // what may go back for the query that is being answered, and has not
 };
 
 }  // namespace lodestone::dht

@@ -9,6 +9,12 @@
 
 using namespace lodestone;
 
+namespace {
+
+const auto kNever = [](int) { return false; };
+
+}  // namespace
+
 TEST_CASE("a recent table is what a list of the most recent keys is") {
   auto rng = wire::Rng::from_number(3);
   wire::SipKey key;
@@ -26,7 +32,7 @@ TEST_CASE("a recent table is what a list of the most recent keys is") {
       model.pop_back();
       ++displaced;
     }
-    const auto slot = table.touch(k);
+    const auto slot = table.touch(k, kNever);
     REQUIRE(table[slot] == expected);
     table[slot] = step;
     model.emplace_front(k, step);
@@ -39,14 +45,29 @@ TEST_CASE("a recent table is what a list of the most recent keys is") {
 
 TEST_CASE("a slot that is remembered wrongly is looked up") {
   dht::RecentTable<int> table{2, wire::SipKey{}};
-  const auto first = table.touch(1);
+  const auto first = table.touch(1, kNever);
   table[first] = 11;
-  CHECK(table.touch(1, first) == first);
-  CHECK(table.touch(1, dht::RecentTable<int>::kNone) == first);
-  CHECK(table.touch(2, first) != first);
-  (void)table.touch(3);  // pushes 1 out and takes its place
-  CHECK(table[table.touch(3, first)] == 0);
-  CHECK(table[table.touch(1, first)] == 0);
+  CHECK(table.touch(1, first, kNever) == first);
+  CHECK(table.touch(1, dht::RecentTable<int>::kNone, kNever) == first);
+  CHECK(table.touch(2, first, kNever) != first);
+  (void)table.touch(3, kNever);  // pushes 1 out and takes its place
+  CHECK(table[table.touch(3, first, kNever)] == 0);
+  CHECK(table[table.touch(1, first, kNever)] == 0);
   CHECK(table.size() == 2);
+  table.check_invariants();
+}
+
+TEST_CASE("what is idle makes room before the table grows, oldest first") {
+  dht::RecentTable<int> table{100, wire::SipKey{}};
+  const auto idle = [](int value) { return value == 0; };
+  const auto busy = table.touch(1, idle);
+  for (std::uint64_t key = 2; key < 50; ++key) (void)table.touch(key, idle);
+  CHECK(table.size() == 1);  // nobody has put anything into one
+  table[table.touch(60, idle)] = 7;
+  for (std::uint64_t key = 70; key < 75; ++key) table[table.touch(key, idle)] = 1;
+  CHECK(table.size() == 6);
+  CHECK(table[table.touch(60, idle)] == 7);
+  CHECK(table.displaced() == 0);
+  CHECK(busy == 0);
   table.check_invariants();
 }

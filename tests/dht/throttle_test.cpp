@@ -23,7 +23,7 @@ Throttle::Rates rates() {
 struct Throttled {
   explicit Throttled(const Throttle::Rates& r = rates()) : throttle(kStart, r, rng) {}
   Verdict charge(wire::Instant now, const char* source) {
-    return throttle.charge(now, throttle.visit(*wire::Address::parse(source)));
+    return throttle.charge(now, throttle.visit(now, *wire::Address::parse(source)));
   }
   /// How many of n at that instant are admitted.
   int admitted(wire::Instant now, const char* source, int n) {
@@ -91,7 +91,8 @@ TEST_CASE("S4 the tables are bounded and a flood of sources costs others at most
   Throttled t{r};
   CHECK(t.admitted(kStart, "8.8.8.8", 1'000) == 100);
   for (std::uint32_t i = 0; i < 5'000; ++i) {
-    CHECK(t.throttle.charge(kStart, t.throttle.visit(wire::Address::v4(0x20000000u + i * 256))) == Verdict::admitted);
+    CHECK(t.throttle.charge(kStart, t.throttle.visit(kStart, wire::Address::v4(0x20000000u + i * 256))) ==
+          Verdict::admitted);
     if (i == 500) CHECK(t.charge(kStart, "8.8.8.8") == Verdict::address_spent);  // still remembered, and used again
   }
   CHECK(t.throttle.addresses() == 1'000);
@@ -101,13 +102,36 @@ TEST_CASE("S4 the tables are bounded and a flood of sources costs others at most
   t.throttle.check_invariants();
 }
 
+TEST_CASE("S4 who has his burst back and nothing on the books takes no memory") {
+  Throttled t;
+  for (std::uint32_t i = 0; i < 10'000; ++i) {
+    const wire::Instant now = kStart + i * 10ms;
+    const auto visit = t.throttle.visit(now, wire::Address::v4(0x20000000u + i * 256));
+    CHECK(t.throttle.charge(now, visit) == Verdict::admitted);
+  }
+  CHECK(t.throttle.addresses() <= 6);  // one token is back in 50 ms
+  CHECK(t.throttle.prefixes() <= 2);
+  CHECK(t.throttle.standings() == 0);
+  CHECK(t.throttle.displaced() == 0);
+  // A burst that is spent, bytes that are owed and a verification are remembered.
+  const wire::Instant now = kStart + 1h;
+  CHECK(t.admitted(now, "8.8.8.8", 1'000) == 100);
+  t.throttle.replied(now, t.throttle.visit(now, wire::Address::v4(9, 9, 9, 9)), 8 << 10);
+  t.throttle.verify(now, t.throttle.visit(now, wire::Address::v4(10, 9, 9, 9)));
+  for (std::uint32_t i = 0; i < 1'000; ++i) t.charge(now + 1s, wire::Address::v4(0x20000000u + i * 256).text().c_str());
+  CHECK(t.admitted(now + 1s, "8.8.8.8", 1'000) == 20);
+  CHECK(t.throttle.allowance(now + 1s, t.throttle.visit(now + 1s, wire::Address::v4(9, 9, 9, 9)), 0, 1'024) == 0);
+  CHECK(t.throttle.verified(now + 1s, t.throttle.visit(now + 1s, wire::Address::v4(10, 9, 9, 9))));
+  t.throttle.check_invariants();
+}
+
 TEST_CASE("S5 a private net lifts the rates and keeps the books") {
   auto r = rates();
   r.enforced = false;
   Throttled t{r};
   CHECK(t.admitted(kStart, "127.0.0.1", 5'000) == 5'000);
   CHECK(t.throttle.addresses() == 1);
-  const auto visit = t.throttle.visit(wire::Address::v4(127, 0, 0, 1));
+  const auto visit = t.throttle.visit(kStart, wire::Address::v4(127, 0, 0, 1));
   t.throttle.replied(kStart, visit, 8 << 10);
   CHECK(t.throttle.allowance(kStart, visit, 100, 1'024) == 400);
 }
@@ -118,7 +142,7 @@ TEST_CASE("S3 an unverified prefix is sent 8 KiB and four bytes for each of its 
   std::size_t received = 0;
   std::size_t silent = 0;
   for (std::uint32_t i = 0; i < 1'000; ++i) {
-    const auto visit = t.throttle.visit(wire::Address::v4(0x08080800u + i % 256));  // one /24
+    const auto visit = t.throttle.visit(kStart + i * 1ms, wire::Address::v4(0x08080800u + i % 256));  // one /24
     const std::size_t query = 60 + i % 40;
     received += query;
     const std::size_t room = t.throttle.allowance(kStart + i * 1ms, visit, query, 1'024);
@@ -134,7 +158,7 @@ TEST_CASE("S3 an unverified prefix is sent 8 KiB and four bytes for each of its 
 
 TEST_CASE("S3 silence does not fill the budget again") {
   Throttled t;
-  const auto visit = t.throttle.visit(wire::Address::v4(8, 8, 8, 8));
+  const auto visit = t.throttle.visit(kStart, wire::Address::v4(8, 8, 8, 8));
   t.throttle.replied(kStart, visit, 8 << 10);
   CHECK(t.throttle.allowance(kStart + 24h, visit, 0, 1'024) == 0);
   CHECK(t.throttle.allowance(kStart + 24h, visit, 30, 1'024) == 120);
@@ -145,11 +169,11 @@ TEST_CASE("S3 silence does not fill the budget again") {
 
 TEST_CASE("S3 a prefix is verified for ten minutes") {
   Throttled t;
-  const auto visit = t.throttle.visit(wire::Address::v4(8, 8, 8, 8));
+  const auto visit = t.throttle.visit(kStart, wire::Address::v4(8, 8, 8, 8));
   t.throttle.replied(kStart, visit, 8 << 10);
   CHECK_FALSE(t.throttle.verified(kStart, visit));
   t.throttle.verify(kStart, visit);
-  const auto neighbour = t.throttle.visit(wire::Address::v4(8, 8, 8, 9));
+  const auto neighbour = t.throttle.visit(kStart, wire::Address::v4(8, 8, 8, 9));
   CHECK(t.throttle.verified(kStart + 599s, neighbour));
   for (int i = 0; i < 1'000; ++i) {
     CHECK(t.throttle.allowance(kStart + 1s, neighbour, 10, 1'024) == 1'024);
@@ -157,5 +181,5 @@ TEST_CASE("S3 a prefix is verified for ten minutes") {
   }
   CHECK_FALSE(t.throttle.verified(kStart + 600s, neighbour));
   CHECK(t.throttle.allowance(kStart + 600s, neighbour, 10, 1'024) == 40);
-  CHECK_FALSE(t.throttle.verified(kStart, t.throttle.visit(wire::Address::v4(8, 8, 9, 8))));
+  CHECK_FALSE(t.throttle.verified(kStart, t.throttle.visit(kStart, wire::Address::v4(8, 8, 9, 8))));
 }
