@@ -92,7 +92,7 @@ void Node::State::receive(Instant now, const Endpoint& from, Bytes datagram, con
   const Throttle::Visit visit = throttle.visit(now, from.address);
   // Whoever has spent his share is not even read, unless it may be a reply that somebody here waits for.
   if (!krpc::looks_like_reply(datagram) && !admit(throttle.judge(now, visit))) return;
-  const auto message = decoder.decode(datagram);
+  const auto message = out.decoder.decode(datagram);
   if (!message) {
     ++counters.malformed_in;
     if (!admit(throttle.charge(now, visit)) || message.error().code == 0 || config.read_only) return;

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "dht/item.hpp"
+#include "dht/krpc.hpp"
 #include "wire/base/bytes.hpp"
 #include "wire/base/datagram.hpp"
 #include "wire/base/endpoint.hpp"
@@ -201,10 +202,11 @@ using Event = std::variant<event::PeersFound, event::LookupDone, event::Announce
                            event::FirstContact, event::Bootstrapped, event::ItemFound, event::ItemDone, event::PutDone,
                            event::ScrapeDone, event::Samples, event::IdChanged>;
 
-/// Owned by the caller; every call appends.
+/// Owned by the caller; every call appends. Several nodes may share one.
 struct Output {
   wire::DatagramBatch datagrams;
   std::vector<Event> events;
+  krpc::Decoder decoder;  // only used during a call
   void clear() {
     datagrams.clear();
     events.clear();

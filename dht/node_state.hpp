@@ -112,7 +112,6 @@ struct Node::State {
   wire::Rng rng;
   Guard guard;
   Throttle throttle;
-  krpc::Decoder decoder;
   Queries queries;
   RoutingTable table;
   Responder responder;
