@@ -230,6 +230,7 @@ void RoutingTable::split() {
   const std::size_t depth = buckets_.size() - 1;
   // Nobody has looked into the deeper one yet (T6): a table that has just been filled gets to know its neighbourhood
   // at once.
+  if (buckets_.size() == buckets_.capacity()) buckets_.reserve(buckets_.size() + 2);
   Bucket& deeper = buckets_.emplace_back(family_);
   Bucket& b = buckets_[depth];
   b.entries.erase_if([&](const Entry& e) {

@@ -81,7 +81,7 @@ class Standings {
     std::size_t kept = 0;
     for (const Place& p : before) kept += stays(p, now);
     const bool crowded = kept >= max_;
-    places_.resize(8 + kept + kept * 3 / 5);
+    places_.resize(8 + kept + kept * 2 / 5);
     size_ = 0;
     for (const Place& p : before) {
       if (!stays(p, now)) continue;

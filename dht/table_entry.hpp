@@ -153,7 +153,7 @@ class TableEntries {
   }
 
  private:
-  static constexpr std::size_t kGrow = 4;
+  static constexpr std::size_t kGrow = 2;
 
   [[nodiscard]] TableEntry* at(std::size_t i) const {
     return reinterpret_cast<TableEntry*>(memory_.get() + i * stride_);
@@ -166,7 +166,7 @@ class TableEntries {
   }
   /// One comes where one has gone, most often.
   void fit() {
-    if (std::size_t{capacity_} >= size_ + 4 * kGrow) resize((size_ + kGrow) / kGrow * kGrow);
+    if (std::size_t{capacity_} >= size_ + 8u) resize((size_ + kGrow) / kGrow * kGrow);
   }
 
   std::unique_ptr<std::uint8_t[]> memory_;
