@@ -2,33 +2,63 @@
 #include "dht/address_votes.hpp"
 
 #include <algorithm>
+#include <array>
 
 namespace lodestone::dht {
+namespace {
+
+constexpr std::uint8_t kNoClaim = 0xff;
+constexpr auto kExpirySeconds =
+    static_cast<std::uint32_t>(std::chrono::duration_cast<std::chrono::seconds>(AddressVotes::kVoteExpiry).count());
+
+std::uint32_t seconds(wire::Instant now) {
+  return static_cast<std::uint32_t>(std::chrono::duration_cast<std::chrono::seconds>(now.time_since_epoch()).count());
+}
+
+}  // namespace
 
 void AddressVotes::vote(wire::Instant now, const wire::Address& voter, const wire::Address& says_we_are) {
   if (says_we_are.kind() != wire::AddressKind::global || says_we_are.family() != voter.family()) return;
-  put(now, voter.prefix(voter.is_v4() ? 16 : 32), says_we_are);
+  put(now, wire::load_be32(voter.prefix(voter.is_v4() ? 16 : 32).bytes().data()), says_we_are);
   judge(now);
 }
 
-void AddressVotes::put(wire::Instant now, const wire::Address& prefix, const wire::Address& us) {
+void AddressVotes::put(wire::Instant now, std::uint32_t prefix, const wire::Address& us) {
   auto place = std::find_if(votes_.begin(), votes_.end(), [&](const Vote& v) { return v.prefix == prefix; });
   if (place == votes_.end() && votes_.size() < kVoters) {
+    if (votes_.size() == votes_.capacity()) votes_.reserve(votes_.size() + kVoters / 6);
     place = votes_.emplace(votes_.end());
   } else if (place == votes_.end()) {
     place = std::min_element(votes_.begin(), votes_.end(), [](const Vote& a, const Vote& b) { return a.at < b.at; });
   }
-  *place = {prefix, us, now};
+  *place = {prefix, seconds(now), 0};
+  // Its former claim is free, if nobody else made it.
+  place->claim = kNoClaim;
+  place->claim = claim(us);
+}
+
+std::uint8_t AddressVotes::claim(const wire::Address& us) {
+  const auto known = std::find(claims_.begin(), claims_.end(), us);
+  if (known != claims_.end()) return static_cast<std::uint8_t>(known - claims_.begin());
+  for (std::size_t i = 0; i < claims_.size(); ++i) {
+    if (std::any_of(votes_.begin(), votes_.end(), [i](const Vote& v) { return v.claim == i; })) continue;
+    claims_[i] = us;
+    return static_cast<std::uint8_t>(i);
+  }
+  claims_.push_back(us);
+  return static_cast<std::uint8_t>(claims_.size() - 1);
 }
 
 std::optional<AddressVotes::Leader> AddressVotes::leader(wire::Instant now) const {
-  const auto counts = [&](const Vote& v) { return now - v.at < kVoteExpiry; };
-  const auto all = static_cast<std::size_t>(std::count_if(votes_.begin(), votes_.end(), counts));
-  for (const Vote& one : votes_) {
-    const auto votes = static_cast<std::size_t>(
-        std::count_if(votes_.begin(), votes_.end(), [&](const Vote& v) { return counts(v) && v.us == one.us; }));
-    if (votes * 2 > all) return Leader{one.us, votes, all};
+  std::array<std::size_t, kVoters> votes{};  // by claim
+  std::size_t all = 0;
+  for (const Vote& v : votes_) {
+    if (seconds(now) - v.at >= kExpirySeconds) continue;
+    ++all;
+    ++votes[v.claim];
   }
+  for (std::size_t i = 0; i < claims_.size(); ++i)
+    if (votes[i] * 2 > all) return Leader{claims_[i], votes[i], all};
   return std::nullopt;
 }
 

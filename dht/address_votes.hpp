@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <vector>
 
@@ -31,20 +32,23 @@ class AddressVotes {
  private:
   static constexpr std::size_t kVoters = 48;
   struct Vote {
-    wire::Address prefix;
-    wire::Address us;
-    wire::Instant at;
+    std::uint32_t prefix;  // its first four bytes are all it has
+    std::uint32_t at;      // seconds
+    std::uint8_t claim;    // which of claims_
   };
   struct Leader {
     wire::Address address;
     std::size_t votes = 0;
     std::size_t all = 0;
   };
-  void put(wire::Instant now, const wire::Address& prefix, const wire::Address& us);
+  void put(wire::Instant now, std::uint32_t prefix, const wire::Address& us);
+  /// Where in claims_ that address is from now on.
+  [[nodiscard]] std::uint8_t claim(const wire::Address& us);
   [[nodiscard]] std::optional<Leader> leader(wire::Instant now) const;
   void judge(wire::Instant now);
 
   std::vector<Vote> votes_;
+  std::vector<wire::Address> claims_;  // most voters say the same; some may be nobody's by now
   std::optional<wire::Address> agreed_;
   std::optional<wire::Address> challenger_;
   wire::Instant challenged_at_{};

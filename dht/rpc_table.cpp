@@ -47,6 +47,7 @@ std::optional<Pending> RpcTable::match(wire::Bytes transaction, const wire::Endp
   const Pending query = slots_[index].query;
   release(index);
   drop_stale_timers();
+  give_back();
   return query;
 }
 
@@ -68,6 +69,7 @@ std::optional<RpcTable::Late> RpcTable::next_late(wire::Instant now) {
     case Lateness::lost: release(index); break;
   }
   drop_stale_timers();
+  give_back();
   return late;
 }
 
@@ -91,6 +93,15 @@ void RpcTable::release(std::uint32_t slot) {
   ++slots_[slot].generation;
   free_.push_back(slot);
   --live_;
+}
+
+void RpcTable::give_back() {
+  if (live_ != 0 || slots_.size() <= kKept) return;
+  assert(timers_.empty());
+  slots_ = std::vector<Slot>{};
+  free_ = std::vector<std::uint32_t>{};
+  timers_ = std::vector<Timer>{};
+  by_transaction_ = decltype(by_transaction_){};
 }
 
 void RpcTable::check_invariants() const {

@@ -67,6 +67,9 @@ class RpcTable {
   [[nodiscard]] std::optional<Late> next_late(wire::Instant now);
   [[nodiscard]] wire::Instant next_deadline() const { return timers_.empty() ? wire::kNever : timers_.front().at; }
 
+  /// Memory for so many queries is held.
+  [[nodiscard]] std::size_t capacity() const { return slots_.capacity(); }
+
   void check_invariants() const;
 
  private:
@@ -91,6 +94,10 @@ class RpcTable {
   void pop_timer();
   void drop_stale_timers();
   void release(std::uint32_t slot);
+  /// What a burst has needed (a join, a lookup) is not kept when it is over.
+  void give_back();
+
+  static constexpr std::size_t kKept = 2;  // slots
 
   std::size_t max_;
   std::size_t live_ = 0;

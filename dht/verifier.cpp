@@ -8,6 +8,17 @@ namespace lodestone::dht {
 namespace {
 
 constexpr wire::Duration kLeaveAlone = std::chrono::seconds(30);
+constexpr std::size_t kGrow = 8;
+
+/// In proportion to what is queued: what a crowd of newcomers has needed is not kept when they have been asked.
+template <class T>
+void grow(std::vector<T>& v) {
+  if (v.size() == v.capacity()) v.reserve(v.size() + v.size() / 4 + kGrow);
+}
+template <class T>
+void give_back(std::vector<T>& v) {
+  if (v.capacity() > v.size() + v.size() / 2 + 2 * kGrow) v.shrink_to_fit();
+}
 
 }  // namespace
 
@@ -40,6 +51,7 @@ bool Verifier::offer_saved(wire::Instant now, const Contact& contact, wire::Inst
 
 void Verifier::push(const Contact& contact, wire::Instant due) {
   latest_ = queue_.empty() ? due : std::max(latest_, due);
+  grow(queue_);
   queue_.push_back({due, contact});
   std::push_heap(queue_.begin(), queue_.end(), std::greater<>{});
 }
@@ -49,18 +61,17 @@ std::optional<Contact> Verifier::take_due(wire::Instant now) {
   std::pop_heap(queue_.begin(), queue_.end(), std::greater<>{});
   const Contact contact = queue_.back().contact;
   queue_.pop_back();
+  give_back(queue_);
   not_before_ = now + spacing_;
   return contact;
 }
 
 void Verifier::failed(wire::Instant now, const wire::Endpoint& endpoint) {
-  const Failure f{endpoint, now + kLeaveAlone};
-  if (failed_.size() < kMaxFailed) {
-    failed_.push_back(f);
-  } else {
-    failed_[next_failed_] = f;
-    next_failed_ = (next_failed_ + 1) % kMaxFailed;
-  }
+  std::erase_if(failed_, [now](const Failure& f) { return f.until <= now; });
+  give_back(failed_);
+  if (failed_.size() >= kMaxFailed) failed_.erase(failed_.begin());
+  grow(failed_);
+  failed_.push_back({endpoint, now + kLeaveAlone});
 }
 
 wire::Instant Verifier::next_deadline() const {

@@ -50,8 +50,7 @@ class Verifier {
   wire::Instant not_before_ = wire::Instant::min();
   std::vector<Item> queue_;                      // a heap, earliest first
   wire::Instant latest_ = wire::Instant::min();  // nobody in the queue is due later
-  std::vector<Failure> failed_;
-  std::size_t next_failed_ = 0;
+  std::vector<Failure> failed_;                  // the latest last
 };
 
 }  // namespace lodestone::dht

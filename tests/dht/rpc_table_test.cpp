@@ -112,3 +112,29 @@ TEST_CASE("slots are used again and old names do not reach new queries") {
   }
   CHECK(b.table.next_deadline() == wire::kNever);
 }
+
+TEST_CASE("what a burst of queries has needed is given back, and the next burst is like the first") {
+  Bench b;
+  for (int round = 0; round < 3; ++round) {
+    std::vector<std::uint32_t> asked;
+    for (int i = 0; i < 80; ++i) asked.push_back(b.ask(kA));
+    CHECK(b.table.capacity() >= 80);
+    for (std::size_t i = 1; i < asked.size(); ++i) CHECK(b.reply(asked[i], kA));
+    CHECK(b.table.size() == 1);
+    b.table.check_invariants();
+    if (round % 2 == 0) {
+      CHECK(b.reply(asked[0], kA));
+    } else {
+      b.now += 10s;
+      while (b.table.next_late(b.now)) b.table.check_invariants();
+    }
+    CHECK(b.table.size() == 0);
+    CHECK(b.table.capacity() == 0);
+    CHECK(b.table.next_deadline() == wire::kNever);
+    b.table.check_invariants();
+    for (const auto t : asked) CHECK_FALSE(b.reply(t, kA));
+  }
+  // A few are not worth it.
+  CHECK(b.reply(b.ask(kA), kA));
+  CHECK(b.table.capacity() > 0);
+}
