@@ -119,7 +119,12 @@ void Crowd::on_event(Index index, dht::Event&& event) {
     const auto node = lookups_.find(index);
     if (node == lookups_.end()) return nullptr;
     const auto lookup = node->second.find(id);
-    return lookup == node->second.end() ? nullptr : lookup->second.get();
+    if (lookup == node->second.end()) return nullptr;
+    if (lookup->second.use_count() > 1) return lookup->second.get();
+    // Whoever asked has dropped the ticket.
+    node->second.erase(lookup);
+    if (node->second.empty()) lookups_.erase(node);
+    return nullptr;
   };
   if (auto* found = std::get_if<dht::event::PeersFound>(&event)) {
     if (LookupReport* report = report_of(found->lookup))

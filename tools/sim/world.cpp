@@ -173,8 +173,9 @@ void World::send(HostId from, const Endpoint& to, Bytes payload) {
 }
 
 void World::deliver(std::uint32_t slot) {
-  // The handler may send, and flights_ may move: the payload leaves its slot meanwhile.
-  Flight flight = std::move(flights_[slot]);
+  // The handler may send, and flights_ may move: the payload leaves its slot, and its memory is free after that: what
+  // a crowd has in flight while it joins is many times what it has later.
+  const Flight flight = std::move(flights_[slot]);
   const Host& host = hosts_[flight.to];
   if (!host.up || !host.handler) {
     ++counters_.datagrams_to_nobody;
@@ -187,7 +188,6 @@ void World::deliver(std::uint32_t slot) {
     const DatagramHandler handler = host.handler;  // it may bind anew
     handler(flight.from, flight.payload);
   }
-  flights_[slot] = std::move(flight);
   free_flights_.push_back(slot);
 }
 

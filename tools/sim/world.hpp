@@ -142,7 +142,7 @@ class World {
   std::vector<Host> hosts_;
   std::unordered_map<Address, HostId> by_address_;
   std::uint32_t addresses_ = 0;
-  std::vector<Flight> flights_;  // slots are used again, with their memory
+  std::vector<Flight> flights_;  // slots are used again
   std::vector<std::uint32_t> free_flights_;
   std::vector<Call> calls_;
   std::vector<std::uint32_t> free_calls_;
