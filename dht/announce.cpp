@@ -14,9 +14,11 @@ Announce::Announce(const Candidates& candidates, int k, bool prefer_verified, co
   std::vector<Target> left_out;
   std::size_t chosen = 0;
   candidates.for_each_answered([&](const Candidates::Candidate& c) {
-    if (c.token.empty()) return true;
+    const wire::Bytes token = candidates.token_of(c);
+    if (token.empty()) return true;
     const bool suspicious = prefer_verified && !c.verified && ++chosen > wanted / 2;
-    (suspicious ? left_out : targets_).push_back({c.contact, c.rtt, c.token, std::nullopt, State::untold});
+    (suspicious ? left_out : targets_)
+        .push_back({c.contact, c.rtt, {token.begin(), token.end()}, std::nullopt, State::untold});
     return targets_.size() < wanted;
   });
   for (std::size_t i = 0; i < left_out.size() && targets_.size() < wanted; ++i) {

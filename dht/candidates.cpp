@@ -9,16 +9,17 @@
 namespace lodestone::dht {
 
 bool Candidates::add(const Contact& contact) {
-  return insert({contact, true, id_matches(contact.id, contact.endpoint.address), State::fresh, {}, {}});
+  return insert({contact, true, id_matches(contact.id, contact.endpoint.address), State::fresh});
 }
 
 bool Candidates::add_introducer(const wire::Endpoint& endpoint) {
-  return insert({{wire::NodeId{}, endpoint}, false, false, State::fresh, {}, {}});
+  return insert({{wire::NodeId{}, endpoint}, false, false, State::fresh});
 }
 
 bool Candidates::insert(Candidate&& c) {
   if (knows(c.contact.endpoint)) return false;
   if (all_.size() < kMax) {
+    if (all_.size() == all_.capacity()) all_.reserve(all_.size() + all_.size() / 4 + 16);
     all_.push_back(std::move(c));
     place(static_cast<Index>(all_.size() - 1));
     return true;
@@ -47,7 +48,10 @@ void Candidates::answered(Index i, const wire::NodeId& id, wire::Duration rtt, w
   });
   c.state = twin ? State::failed : State::answered;
   c.rtt = rtt;
-  if (token.size() <= kMaxTokenSize) c.token.assign(token.begin(), token.end());
+  if (!token.empty() && token.size() <= kMaxTokenSize) {
+    tokens_.emplace_back(token.begin(), token.end());
+    c.token = static_cast<std::uint16_t>(tokens_.size());
+  }
   if (c.id_known) return;
   order_.erase(std::find(order_.begin(), order_.end(), i));
   c.contact.id = id;

@@ -29,8 +29,8 @@ class Candidates {
     bool id_known = false;
     bool verified = false;  // its id is one that its address allows (BEP 42)
     State state = State::fresh;
+    std::uint16_t token = 0;  // its number, see token_of(); 0: none
     wire::Duration rtt{};
-    wire::ByteVector token;
   };
   using Index = std::uint32_t;
 
@@ -70,6 +70,10 @@ class Candidates {
   }
 
   [[nodiscard]] const Candidate& at(Index i) const { return all_[i]; }
+  /// What it gave us; empty: nothing.
+  [[nodiscard]] wire::Bytes token_of(const Candidate& c) const {
+    return c.token == 0 ? wire::Bytes{} : wire::Bytes{tokens_[c.token - 1u]};
+  }
   void set_state(Index i, State state) { all_[i].state = state; }
   /// It answered; an introducer gets its id and its place by that.
   void answered(Index i, const wire::NodeId& id, wire::Duration rtt, wire::Bytes token);
@@ -102,6 +106,7 @@ class Candidates {
   bool diverse_;
   std::vector<Candidate> all_;  // only grows, and only the unasked are replaced: an Index that is known stays good
   std::vector<Index> order_;
+  std::vector<wire::ByteVector> tokens_;  // of few lookups, and in these of few candidates
 };
 
 }  // namespace lodestone::dht

@@ -171,7 +171,7 @@ void Lookup::report(Instant now, Output& out) {
   stats.timeouts = timeouts_;
   stats.peers = static_cast<std::uint32_t>(peers_.size());
   candidates_.for_each_answered([&](const Candidates::Candidate& c) {
-    stats.closest.push_back({c.contact.id, c.contact.endpoint, c.rtt, !c.token.empty()});
+    stats.closest.push_back({c.contact.id, c.contact.endpoint, c.rtt, c.token != 0});
     return stats.closest.size() < static_cast<std::size_t>(params_.k);
   });
   out.events.emplace_back(event::LookupDone{params_.id, std::move(stats)});

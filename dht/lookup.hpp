@@ -65,7 +65,7 @@ class Lookup final : public Traversal {
   /// Which of those that answered make up the k that end the search.
   [[nodiscard]] auto counts() const {
     return [this, is_trusted = trusted(params_.k / 2)](const Candidates::Candidate& c) mutable {
-      return (!tells() || !c.token.empty()) && is_trusted(c);
+      return (!tells() || c.token != 0) && is_trusted(c);
     };
   }
   /// The closest are told something when the search is over, for which they must have given a token.
