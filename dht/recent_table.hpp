@@ -25,12 +25,6 @@ class RecentTable {
   RecentTable(std::size_t max, const wire::SipKey& secret) : secret_(secret), max_(max) { assert(max >= 1); }
 
   [[nodiscard]] std::size_t size() const { return entries_.size(); }
-  /// Nobody outside can tell what it is.
-  [[nodiscard]] std::uint64_t hash(std::uint64_t key) const {
-    std::uint8_t raw[8];
-    wire::store_be64(raw, key);
-    return wire::siphash(secret_, raw);
-  }
   /// How many were pushed out that were not idle.
   [[nodiscard]] std::uint64_t displaced() const { return displaced_; }
 
@@ -39,8 +33,8 @@ class RecentTable {
   template <class Idle>
   [[nodiscard]] Slot touch(std::uint64_t key, Idle&& idle) {
     if (heads_.empty()) heads_.assign(kFirstHeads, kNone);
-    std::uint32_t home = home_of(key);
-    for (Slot s = heads_[home]; s != kNone; s = entries_[s].chain) {
+    const std::uint32_t name = name_of(key);
+    for (Slot s = heads_[home_of(name)]; s != kNone; s = entries_[s].chain) {
       if (entries_[s].key() != key) continue;
       use(s);
       return s;
@@ -48,10 +42,7 @@ class RecentTable {
     Slot s = oldest_;
     const bool free = s != kNone && idle(static_cast<const Value&>(entries_[s].value));
     if (!free && entries_.size() < max_) {
-      if (entries_.size() == heads_.size()) {
-        grow();
-        home = home_of(key);
-      }
+      if (entries_.size() == heads_.size()) grow();
       s = static_cast<Slot>(entries_.size());
       if (entries_.size() == entries_.capacity()) entries_.reserve(entries_.size() + entries_.size() / 4 + 4);
       entries_.emplace_back();
@@ -61,9 +52,11 @@ class RecentTable {
       unlink(s);
     }
     entries_[s].set_key(key);
+    entries_[s].name = name;
     entries_[s].value = Value{};
-    entries_[s].chain = heads_[home];
-    heads_[home] = s;
+    Slot& head = heads_[home_of(name)];
+    entries_[s].chain = head;
+    head = s;
     link(s);
     return s;
   }
@@ -74,6 +67,8 @@ class RecentTable {
     use(last);
     return last;
   }
+  /// The key, hashed: nobody outside can tell what it is, or choose it.
+  [[nodiscard]] std::uint32_t name(Slot s) const { return entries_[s].name; }
   [[nodiscard]] Value& operator[](Slot s) { return entries_[s].value; }
   [[nodiscard]] const Value& operator[](Slot s) const { return entries_[s].value; }
 
@@ -82,7 +77,7 @@ class RecentTable {
     [[maybe_unused]] std::size_t chained = 0;
     [[maybe_unused]] std::size_t linked = 0;
     for (std::size_t h = 0; h < heads_.size(); ++h) {
-      for (Slot s = heads_[h]; s != kNone; s = entries_[s].chain, ++chained) assert(home_of(entries_[s].key()) == h);
+      for (Slot s = heads_[h]; s != kNone; s = entries_[s].chain, ++chained) assert(home_of(entries_[s].name) == h);
     }
     for (Slot s = newest_; s != kNone; s = entries_[s].older, ++linked) {
       assert((entries_[s].older == kNone) == (s == oldest_));
@@ -100,6 +95,7 @@ class RecentTable {
     Slot chain = kNone;
     Slot newer = kNone;
     Slot older = kNone;
+    std::uint32_t name = 0;  // the key, hashed
     [[nodiscard]] std::uint64_t key() const { return std::uint64_t{key_high} << 32 | key_low; }
     void set_key(std::uint64_t key) {
       key_high = static_cast<std::uint32_t>(key >> 32);
@@ -107,19 +103,22 @@ class RecentTable {
     }
   };
 
-  [[nodiscard]] std::uint32_t home_of(std::uint64_t key) const {
-    return static_cast<std::uint32_t>(hash(key) & (heads_.size() - 1));
+  [[nodiscard]] std::uint32_t name_of(std::uint64_t key) const {
+    std::uint8_t raw[8];
+    wire::store_be64(raw, key);
+    return static_cast<std::uint32_t>(wire::siphash(secret_, raw));
   }
+  [[nodiscard]] std::size_t home_of(std::uint32_t name) const { return name & (heads_.size() - 1); }
   void grow() {
     heads_.assign(2 * heads_.size(), kNone);
     for (Slot s = 0; s < entries_.size(); ++s) {
-      Slot& head = heads_[home_of(entries_[s].key())];
+      Slot& head = heads_[home_of(entries_[s].name)];
       entries_[s].chain = head;
       head = s;
     }
   }
   void unchain(Slot s) {
-    Slot* at = &heads_[home_of(entries_[s].key())];
+    Slot* at = &heads_[home_of(entries_[s].name)];
     while (*at != s) at = &entries_[*at].chain;
     *at = entries_[s].chain;
   }

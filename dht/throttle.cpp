@@ -46,8 +46,6 @@ Throttle::Visit Throttle::visit(wire::Instant now, const wire::Address& source) 
   const std::uint32_t address = addresses_.touch(address_key(source), idle);
   std::uint32_t& prefix = addresses_[address].prefix;
   prefix = prefixes_.touch(prefix_key(source), prefix, idle);
-  std::uint32_t& name = prefixes_[prefix].name;
-  if (name == 0) name = static_cast<std::uint32_t>(prefixes_.hash(prefix_key(source)) >> 32);
   return {address, prefix};
 }
 
@@ -71,16 +69,16 @@ Throttle::Verdict Throttle::charge(wire::Instant now, const Visit& visit) {
 void Throttle::verify(wire::Instant now, const Visit& visit) {
   const auto lasts = std::chrono::duration_cast<std::chrono::seconds>(rates_.verified_for).count();
   const std::uint32_t at = seconds(now);
-  standings_.make(prefixes_[visit.prefix].name, at).verified_until = at + static_cast<std::uint32_t>(lasts);
+  standings_.make(prefixes_.name(visit.prefix), at).verified_until = at + static_cast<std::uint32_t>(lasts);
 }
 
 bool Throttle::verified(wire::Instant now, const Visit& visit) const {
-  const Standing* standing = standings_.find(prefixes_[visit.prefix].name);
+  const Standing* standing = standings_.find(prefixes_.name(visit.prefix));
   return standing != nullptr && seconds(now) < standing->verified_until;
 }
 
 std::size_t Throttle::allowance(wire::Instant now, const Visit& visit, std::size_t received, std::size_t full) {
-  Standing* standing = standings_.find(prefixes_[visit.prefix].name);
+  Standing* standing = standings_.find(prefixes_.name(visit.prefix));
   if (standing != nullptr && seconds(now) < standing->verified_until) return full;
   earned_ = std::size_t{rates_.unverified_factor} * received;
   std::size_t left = rates_.unverified_burst;
@@ -98,7 +96,7 @@ void Throttle::replied(wire::Instant now, const Visit& visit, std::size_t bytes)
   const auto paid = std::min(earned_, bytes);
   earned_ -= paid;
   if (bytes == paid || verified(now, visit)) return;
-  Standing& standing = standings_.make(prefixes_[visit.prefix].name, seconds(now));
+  Standing& standing = standings_.make(prefixes_.name(visit.prefix), seconds(now));
   standing.spent =
       static_cast<std::uint32_t>(std::min<std::size_t>(rates_.unverified_burst, standing.spent + (bytes - paid)));
 }

@@ -95,7 +95,6 @@ class Throttle {
   };
   struct PrefixState {
     Bucket bucket;
-    std::uint32_t name = 0;  // in the standings; 0: not drawn yet
   };
 
   [[nodiscard]] static Rate make_rate(double per_second, double burst);
