@@ -11,6 +11,7 @@ Lookup::Lookup(const Params& params, const NodeId& own_id, const Guard& guard, s
       own_id_(own_id),
       guard_(guard),
       gather_(std::move(gather)),
+      trace_(params.traced ? std::make_unique<LookupTrace>(params.id) : nullptr),
       candidates_(params.target, params.diverse) {
   assert(params.method == krpc::Method::get_peers || !params.announce);
 }
@@ -24,11 +25,14 @@ void Lookup::add_local_peers(const krpc::CompactPeers& peers, const OwnAddress& 
   if (!found.peers.empty()) out.events.emplace_back(std::move(found));
 }
 
-void Lookup::add_introducer(const Endpoint& endpoint) { candidates_.add_introducer(endpoint); }
+void Lookup::add_introducer(const Endpoint& endpoint) {
+  if (candidates_.add_introducer(endpoint) && trace_) trace_->known(endpoint, event::Hop::Source::introducer);
+}
 
 void Lookup::begin(Instant, std::span<const Contact> closest, std::span<const Endpoint> introducers) {
-  for (const Contact& c : closest) candidates_.add(c);
-  for (const Endpoint& e : introducers) candidates_.add_introducer(e);
+  for (const Contact& c : closest)
+    if (candidates_.add(c) && trace_) trace_->known(c.endpoint, event::Hop::Source::table);
+  for (const Endpoint& e : introducers) add_introducer(e);
 }
 
 std::optional<Ask> Lookup::next(Instant now) {
@@ -46,6 +50,7 @@ std::optional<Ask> Lookup::next(Instant now) {
   ask.target = params_.target;
   ask.tag = *i;
   if (gather_) gather_->shape(ask);
+  if (trace_) trace_->asked(now, ask);
   return ask;
 }
 
@@ -54,20 +59,22 @@ void Lookup::on_reply(Instant now, std::uint32_t tag, const Answer& answer, Outp
   ++answered_;
   if (candidates_.at(tag).state == Candidates::State::overdue) --timeouts_;
   candidates_.answered(tag, answer.from.id, answer.rtt, answer.reply.token);
-  take_nodes(answer.reply);
+  take_nodes(answer);
   if (answer.reply.values && params_.method == krpc::Method::get_peers) {
     take_values(now, answer, out);
   }
   if (gather_) gather_->on_reply(params_.id, answer, out);
+  if (trace_) trace_->answered(tag, answer, guard_.family(), out);
 }
 
-void Lookup::on_refused(Instant, std::uint32_t tag, std::int64_t code, Output&) {
+void Lookup::on_refused(Instant now, std::uint32_t tag, std::int64_t code, Output& out) {
   if (tag >= kAnnounceTags) return announce_->on_refused(tag - kAnnounceTags, code);
   if (candidates_.at(tag).state == Candidates::State::overdue) --timeouts_;
   candidates_.set_state(tag, Candidates::State::failed);
+  if (trace_) trace_->refused(now, tag, out);
 }
 
-void Lookup::on_late(Instant, std::uint32_t tag, Lateness how, Output&) {
+void Lookup::on_late(Instant, std::uint32_t tag, Lateness how, Output& out) {
   if (tag >= kAnnounceTags) {
     if (how == Lateness::overdue) announce_->on_overdue(tag - kAnnounceTags);
     return;
@@ -75,7 +82,9 @@ void Lookup::on_late(Instant, std::uint32_t tag, Lateness how, Output&) {
   switch (how) {
     case Lateness::slow: return candidates_.set_state(tag, Candidates::State::slow);
     case Lateness::overdue: ++timeouts_; return candidates_.set_state(tag, Candidates::State::overdue);
-    case Lateness::lost: return candidates_.set_state(tag, Candidates::State::failed);
+    case Lateness::lost:
+      if (trace_) trace_->lost(tag, out);
+      return candidates_.set_state(tag, Candidates::State::failed);
   }
 }
 
@@ -120,10 +129,12 @@ bool Lookup::search_over() const {
   return params_.prefer_verified && candidates_.search_over(8 * params_.k, [](const auto&) { return true; });
 }
 
-void Lookup::take_nodes(const krpc::Reply& reply) {
+void Lookup::take_nodes(const Answer& answer) {
+  const krpc::Reply& reply = answer.reply;
   const Family family = guard_.family();
   for_each_contact(family == Family::v4 ? reply.nodes : reply.nodes6, family, kMaxNodesPerReply, [&](const Contact& c) {
-    if (c.id != own_id_ && guard_.allows(c.endpoint)) candidates_.add(c);
+    if (c.id == own_id_ || !guard_.allows(c.endpoint)) return;
+    if (candidates_.add(c) && trace_) trace_->known(c.endpoint, event::Hop::Source::node, answer.from.endpoint);
   });
 }
 
@@ -162,6 +173,7 @@ bool Lookup::is_ourselves(const Endpoint& peer, const OwnAddress& own_address) c
 }
 
 void Lookup::report(Instant now, Output& out) {
+  if (trace_) trace_->end(out);
   LookupStats stats;
   stats.target = params_.target;
   if (first_packet_) stats.duration = now - *first_packet_;

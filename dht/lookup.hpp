@@ -15,6 +15,7 @@
 #include "dht/candidates.hpp"
 #include "dht/gather.hpp"
 #include "dht/guard.hpp"
+#include "dht/lookup_trace.hpp"
 #include "dht/traversal.hpp"
 
 namespace lodestone::dht {
@@ -28,6 +29,7 @@ class Lookup final : public Traversal {
     std::optional<AnnounceSpec> announce;  // get_peers only
     std::optional<AnnounceSpec> known_as;  // what we announce for this hash, here or in another lookup (L4)
     bool silent = false;                   // of the node's own upkeep: no events
+    bool traced = false;                   // an event::Hop for each query
     int k = 8;
     int alpha = 4;
     bool diverse = true;           // L8; off in a private net
@@ -72,7 +74,7 @@ class Lookup final : public Traversal {
   [[nodiscard]] bool tells() const { return params_.announce || (gather_ && gather_->to_put() != nullptr); }
   void begin_to_tell();
   [[nodiscard]] bool search_over() const;
-  void take_nodes(const krpc::Reply& reply);
+  void take_nodes(const Answer& answer);
   void take_values(Instant now, const Answer& answer, Output& out);
   /// False when it is no peer for us, or known already.
   bool take_peer(const Endpoint& peer, const OwnAddress& own_address);
@@ -83,6 +85,7 @@ class Lookup final : public Traversal {
   NodeId own_id_;
   Guard guard_;
   std::unique_ptr<Gather> gather_;
+  std::unique_ptr<LookupTrace> trace_;  // null: nobody wants to know
   Candidates candidates_;
   std::optional<Announce> announce_;
   std::vector<Endpoint> peers_;  // sorted

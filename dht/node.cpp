@@ -402,6 +402,14 @@ LookupId Node::get_peers(Instant now, const InfoHash& info_hash, std::optional<A
   return id;
 }
 
+LookupId Node::trace(Instant now, const InfoHash& info_hash, Output& out) {
+  State& s = *state_;
+  const LookupId id = ++s.last_id;
+  s.enqueue(id, s.make_lookup(now, id, krpc::Method::get_peers, Key{info_hash.bytes()}, std::nullopt, out, true));
+  s.work(now, out);
+  return id;
+}
+
 LookupId Node::find_node(Instant now, const Key& target, Output& out) {
   State& s = *state_;
   const LookupId id = ++s.last_id;

@@ -126,6 +126,20 @@ struct LookupDone {
   LookupId lookup;
   LookupStats stats;
 };
+/// One query of a traced lookup, when its fate is known: before LookupDone.
+struct Hop {
+  enum class Source : std::uint8_t { table, introducer, node };
+  enum class Outcome : std::uint8_t { answered, refused, silent };  // refused: by an error, or under another id
+  LookupId lookup = 0;
+  Endpoint to;
+  std::optional<NodeId> id;  // as it answered, else as it was known; none: an introducer that has not answered
+  Source source = Source::table;
+  Endpoint named_by;  // Source::node: the first that named it
+  Outcome outcome = Outcome::silent;
+  Duration sent{};                      // since the lookup's first packet
+  std::optional<Duration> rtt;          // none: silent
+  std::uint32_t named = 0, values = 0;  // nodes and peers in its reply, whatever they are worth
+};
 /// After LookupDone of an announcing lookup: who stored it.
 struct AnnounceDone {
   LookupId lookup;
@@ -200,7 +214,7 @@ struct IdChanged {
 
 using Event = std::variant<event::PeersFound, event::LookupDone, event::AnnounceDone, event::QueryDone,
                            event::FirstContact, event::Bootstrapped, event::ItemFound, event::ItemDone, event::PutDone,
-                           event::ScrapeDone, event::Samples, event::IdChanged>;
+                           event::ScrapeDone, event::Samples, event::IdChanged, event::Hop>;
 
 /// Owned by the caller; every call appends. Several nodes may share one.
 struct Output {
@@ -269,6 +283,8 @@ class Node {
   // --- asking ---
   /// Iterative get_peers; with `announce` the K closest are told. Starts at the first contact if there is none yet.
   LookupId get_peers(Instant now, const InfoHash& info_hash, std::optional<AnnounceSpec> announce, Output& out);
+  /// get_peers that also tells of each query: Hop.
+  LookupId trace(Instant now, const InfoHash& info_hash, Output& out);
   LookupId find_node(Instant now, const Key& target, Output& out);
   /// The newest version of an item (BEP 44): ItemFound as they come, ItemDone. `salt` is part of a mutable target.
   LookupId get_item(Instant now, const Key& target, Bytes salt, Output& out);

@@ -247,9 +247,10 @@ void Node::State::probe(Instant now, const Contact& contact, const Key& target, 
 }
 
 std::unique_ptr<Lookup> Node::State::make_lookup(Instant now, LookupId id, krpc::Method method, const Key& target,
-                                                 std::optional<AnnounceSpec> announce, Output& out) {
+                                                 std::optional<AnnounceSpec> announce, Output& out, bool traced) {
   Lookup::Params params;
   params.id = id;
+  params.traced = traced;
   params.method = method;
   params.target = target;
   params.announce = announce;

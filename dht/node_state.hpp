@@ -94,7 +94,7 @@ struct Node::State {
   void verify(Instant now, Output& out);
   void probe(Instant now, const Contact& contact, const Key& target, Output& out);
   std::unique_ptr<Lookup> make_lookup(Instant now, LookupId id, krpc::Method method, const Key& target,
-                                      std::optional<AnnounceSpec> announce, Output& out);
+                                      std::optional<AnnounceSpec> announce, Output& out, bool traced = false);
   /// The same for what a gather collects.
   std::unique_ptr<Lookup> make_gathering(LookupId id, krpc::Method method, const Key& target,
                                          std::unique_ptr<Gather> gather);

@@ -162,6 +162,8 @@ class Session {
   };
   /// On each family's node.
   std::vector<DhtNodeRef> dht_get_peers(const wire::InfoHash& info_hash, std::optional<dht::AnnounceSpec> announce);
+  /// dht_get_peers that also tells of each query (event::Hop).
+  std::vector<DhtNodeRef> dht_trace(const wire::InfoHash& info_hash);
   std::vector<DhtNodeRef> dht_find_node(const wire::Key& target);
   /// false: no node of that family.
   std::vector<DhtNodeRef> dht_get_item(const wire::Key& target, wire::Bytes salt);

@@ -245,6 +245,11 @@ std::vector<Session::DhtNodeRef> Session::dht_get_peers(const wire::InfoHash& in
       *impl_, [&](dht::Node& node, dht::Output& out) { return node.get_peers(impl_->now, info_hash, announce, out); });
 }
 
+std::vector<Session::DhtNodeRef> Session::dht_trace(const wire::InfoHash& info_hash) {
+  return start_on_all(*impl_,
+                      [&](dht::Node& node, dht::Output& out) { return node.trace(impl_->now, info_hash, out); });
+}
+
 std::vector<Session::DhtNodeRef> Session::dht_find_node(const wire::Key& target) {
   return start_on_all(*impl_,
                       [&](dht::Node& node, dht::Output& out) { return node.find_node(impl_->now, target, out); });

@@ -54,6 +54,8 @@ TEST_CASE("bad command lines of the network commands are exit 2") {
       {"dht", "put", std::string(1'000, 'x')},
       {"dht", "keygen"},
       {"dht", "sample", "nowhere"},
+      {"dht", "trace"},
+      {"dht", "trace", kHash, "--wait", "soon"},
   };
   for (const auto& args : bad) {
     const Ran ran = run_cli(args);

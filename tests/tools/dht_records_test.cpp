@@ -76,6 +76,30 @@ TEST_CASE("item, put and samples records") {
                                           R"("samples":["ff00000000000000000000000000000000000000"]})");
 }
 
+TEST_CASE("hop record") {
+  dht::event::Hop hop;
+  hop.to = kA;
+  hop.source = dht::event::Hop::Source::introducer;
+  CHECK(hop_record(hop, wire::Key{}).dump() ==
+        R"({"type":"hop","asked_by":"introducer","addr":"1.2.3.4:5","id":null,"distance":null,"sent":0.0,"rtt":null,)"
+        R"("refused":false,"named":0,"values":0})");
+  hop.source = dht::event::Hop::Source::node;
+  hop.named_by = kB;
+  hop.id = id(1);
+  hop.outcome = dht::event::Hop::Outcome::answered;
+  hop.sent = 1500ms;
+  hop.rtt = 20ms;
+  hop.named = 8;
+  hop.values = 3;
+  CHECK(hop_record(hop, wire::Key{}).dump() ==
+        R"({"type":"hop","asked_by":"[::1]:6","addr":"1.2.3.4:5","id":"0100000000000000000000000000000000000000",)"
+        R"("distance":7,"sent":1.5,"rtt":0.02,"refused":false,"named":8,"values":3})");
+  hop.outcome = dht::event::Hop::Outcome::refused;
+  CHECK(hop_record(hop, wire::Key{})["refused"] == true);
+  hop.source = dht::event::Hop::Source::table;
+  CHECK(hop_record(hop, wire::Key{})["asked_by"] == "table");
+}
+
 TEST_CASE("a stored value is shown as JSON, whatever its bytes") {
   const auto shown = [](std::string_view bencoded) { return value_json(wire::as_bytes(bencoded)).dump(); };
   CHECK(shown("d1:ali1e1:xe1:bd1:c0:ee") == R"({"a":[1,"x"],"b":{"c":""}})");

@@ -150,6 +150,27 @@ ordered_json samples_record(const dht::event::Samples& samples) {
           {"samples", std::move(hashes)}};
 }
 
+ordered_json hop_record(const dht::event::Hop& hop, const wire::Key& target) {
+  const auto asked_by = [&hop]() -> std::string {
+    switch (hop.source) {
+      case dht::event::Hop::Source::table: return "table";
+      case dht::event::Hop::Source::introducer: return "introducer";
+      case dht::event::Hop::Source::node: break;
+    }
+    return hop.named_by.text();
+  };
+  return {{"type", "hop"},
+          {"asked_by", asked_by()},
+          {"addr", hop.to.text()},
+          {"id", hop.id ? ordered_json(hop.id->hex()) : ordered_json(nullptr)},
+          {"distance", hop.id ? ordered_json(wire::common_prefix(target, *hop.id)) : ordered_json(nullptr)},
+          {"sent", seconds(hop.sent)},
+          {"rtt", hop.rtt ? ordered_json(seconds(*hop.rtt)) : ordered_json(nullptr)},
+          {"refused", hop.outcome == dht::event::Hop::Outcome::refused},
+          {"named", hop.named},
+          {"values", hop.values}};
+}
+
 std::string version_text(std::string_view version) {
   std::string text;
   for (const char c : version) {

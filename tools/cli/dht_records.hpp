@@ -32,6 +32,8 @@ namespace lodestone::tools {
 [[nodiscard]] nlohmann::ordered_json item_record(const dht::Item& item, std::uint32_t from);
 [[nodiscard]] nlohmann::ordered_json put_record(const dht::Item& item, std::size_t stored);
 [[nodiscard]] nlohmann::ordered_json samples_record(const dht::event::Samples& samples);
+/// `distance`: the bits that the node's id has in common with the target, from the front.
+[[nodiscard]] nlohmann::ordered_json hop_record(const dht::event::Hop& hop, const wire::Key& target);
 /// Bencode as JSON, in the manner of `bdecode`: byte strings that are no UTF-8 as {"hex":...}, a dictionary with such a
 /// key as {"pairs":[...]}. The value has been checked (dht::is_canonical_value), which bounds its depth.
 [[nodiscard]] nlohmann::ordered_json value_json(wire::Bytes bencoded);
