@@ -379,10 +379,11 @@ void Node::restore(Instant now, const Snapshot& saved, Output& out) {
 Snapshot Node::snapshot(UnixSeconds wall_now, Instant now) const {
   Snapshot out;
   out.id = state_->config.id;
+  out.saved = wall_now;
   out.contacts.reserve(state_->table.size() + state_->saved.size());
   state_->table.for_each([&](const RoutingTable::Entry& e) {
     const auto silence = std::chrono::duration_cast<std::chrono::seconds>(state_->table.silence(now, e)).count();
-    out.contacts.push_back({e.id(), e.endpoint(), wall_now - silence});
+    out.contacts.push_back({e.id(), e.endpoint(), wall_now - silence, e.rtt(), !e.good()});
   });
   const std::size_t held = out.contacts.size();
   for (const SavedContact& c : state_->saved) {

@@ -230,12 +230,15 @@ struct Output {
 struct SavedContact {
   NodeId id;
   Endpoint endpoint;
-  UnixSeconds last_seen = 0;
+  UnixSeconds last_seen = 0;  // its last reply
+  Duration rtt{};             // 0: unknown; whole milliseconds are kept, at most 65,535
+  bool failed = false;        // it was asked since then, in vain
 };
 /// What survives a restart. Encoded by dht/snapshot.
 struct Snapshot {
   NodeId id;
   std::vector<SavedContact> contacts;
+  UnixSeconds saved = 0;  // when it was made; 0: unknown
 };
 
 struct Counters {

@@ -13,6 +13,7 @@ namespace {
 constexpr std::int64_t kFormat = 1;
 constexpr std::size_t kMaxBytes = 4u << 20;
 constexpr std::size_t kTimeSize = 8;
+constexpr std::size_t kRttSize = 2;
 
 std::optional<SavedContact> read_contact(Bytes raw) {
   for (const Family family : {Family::v4, Family::v6}) {
@@ -21,9 +22,16 @@ std::optional<SavedContact> read_contact(Bytes raw) {
     const Contact c = Contact::read_compact(raw.data(), family);
     const auto last_seen = static_cast<UnixSeconds>(wire::load_be64(raw.data() + size));
     if (c.endpoint.port == 0 || last_seen < 0) return std::nullopt;
-    return SavedContact{c.id, c.endpoint, last_seen};
+    return SavedContact{c.id, c.endpoint, last_seen, {}, false};
   }
   return std::nullopt;
+}
+
+std::uint16_t milliseconds(Duration rtt) {
+  const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(rtt).count();
+  // A reply within a millisecond is not an unknown one.
+  return rtt <= Duration::zero() ? std::uint16_t{0}
+                                 : static_cast<std::uint16_t>(std::clamp<std::int64_t>(ms, 1, 0xffff));
 }
 
 }  // namespace
@@ -44,14 +52,18 @@ wire::ByteVector encode(const Snapshot& snapshot) {
   wire::bencode::Writer w{out};
   w.begin_dict().key("contacts").begin_list();
   const std::size_t n = std::min(snapshot.contacts.size(), kMaxSavedContacts);
+  wire::ByteVector failed(n), rtts(n * kRttSize);
   for (std::size_t i = 0; i < n; ++i) {
     const SavedContact& c = snapshot.contacts[i];
     std::array<std::uint8_t, Contact::compact_size(Family::v6) + kTimeSize> raw;
     const std::size_t size = Contact{c.id, c.endpoint}.write_compact(raw.data());
     wire::store_be64(raw.data() + size, static_cast<std::uint64_t>(std::max<UnixSeconds>(c.last_seen, 0)));
     w.string(Bytes{raw.data(), size + kTimeSize});
+    failed[i] = c.failed ? 1 : 0;
+    wire::store_be16(rtts.data() + i * kRttSize, milliseconds(c.rtt));
   }
-  w.end().key("format").integer(kFormat).key("id").string(snapshot.id.view()).end();
+  w.end().key("failed").string(failed).key("format").integer(kFormat).key("id").string(snapshot.id.view());
+  w.key("rtt").string(rtts).key("saved").integer(std::max<UnixSeconds>(snapshot.saved, 0)).end();
   return out;
 }
 
@@ -73,9 +85,21 @@ std::expected<Snapshot, SnapshotError> decode(Bytes raw) {
   if (!id) return std::unexpected(SnapshotError::bad_id);
   Snapshot out;
   out.id = *id;
+  out.saved = std::max<UnixSeconds>(root->find_integer("saved").value_or(0), 0);
+  std::size_t listed = 0;
+  for ([[maybe_unused]] const wire::bencode::View item : *contacts) ++listed;
+  const Bytes failed = root->find_string("failed").value_or(Bytes{});
+  const Bytes rtts = root->find_string("rtt").value_or(Bytes{});
+  std::size_t i = 0;
   for (const wire::bencode::View item : *contacts) {
     if (out.contacts.size() == kMaxSavedContacts) break;
-    if (const auto contact = read_contact(item.string().value_or(Bytes{}))) out.contacts.push_back(*contact);
+    if (auto contact = read_contact(item.string().value_or(Bytes{}))) {
+      if (failed.size() == listed) contact->failed = failed[i] != 0;
+      if (rtts.size() == listed * kRttSize)
+        contact->rtt = std::chrono::milliseconds(wire::load_be16(rtts.data() + i * kRttSize));
+      out.contacts.push_back(*contact);
+    }
+    ++i;
   }
   return out;
 }

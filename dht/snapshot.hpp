@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a node remembers across restarts, as bencode: {"contacts": [compact contact + 8 bytes of last_seen, ...],
-// "format": 1, "id": 20 bytes}. A file is as untrusted as a datagram: sizes are bounded, contacts that make no sense
-// are skipped, and a damaged file costs only itself.
+// "failed": a byte for each of them, 0 or 1, "format": 1, "id": 20 bytes, "rtt": two bytes for each, milliseconds or 0,
+// "saved": seconds since 1970}. Files of earlier versions have no "failed", "rtt" and "saved", and those versions do
+// not look at them; if they do not fit they count as not there. A file is as untrusted as a datagram: sizes are
+// bounded, contacts that make no sense are skipped, and a damaged file costs only itself.
 #pragma once
 
 #include <expected>

@@ -27,6 +27,9 @@ class StateDir {
   /// Creates it with its parents.
   [[nodiscard]] static std::expected<StateDir, std::error_code> open(std::string path);
 
+  /// To look at what is there: nothing is created.
+  [[nodiscard]] static StateDir at(std::string path) { return StateDir(std::move(path)); }
+
   [[nodiscard]] const std::string& path() const { return path_; }
   [[nodiscard]] std::string node_lock() const { return path_ + "/node.lock"; }
   [[nodiscard]] std::string dht_snapshot(wire::Family family, bool private_net) const;

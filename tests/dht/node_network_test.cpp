@@ -244,6 +244,32 @@ TEST_CASE("a restart from a snapshot needs no introducer") {
   CHECK(net.host(5).count<Bootstrapped>() == 1);
 }
 
+TEST_CASE("a snapshot says when it was made, how fast its contacts are, and who has failed since it last answered") {
+  DhtNetwork net{12};
+  join_all(net, 12);
+  net.run_for(1min);
+  const auto take = [&] { return net.node(5).snapshot(1'700'000'000, net.now()); };
+  const dht::Snapshot saved = take();
+  CHECK(saved.saved == 1'700'000'000);
+  REQUIRE(saved.contacts.size() == 11);
+  for (const auto& c : saved.contacts) {
+    CHECK(c.rtt == 2 * net.latency);
+    CHECK_FALSE(c.failed);
+    CHECK(c.last_seen <= saved.saved);
+    CHECK(c.last_seen >= saved.saved - 60);
+  }
+  net.host(3).up = false;
+  const wire::Key gone{net.node(3).id().bytes()};
+  net.call(5, [&](dht::Node& n, dht::Output& out) { return n.find_node(net.now(), gone, out); });
+  std::vector<wire::Endpoint> failed;
+  CHECK(net.run_until(30s, [&] {
+    for (const auto& c : take().contacts)
+      if (c.failed) failed.push_back(c.endpoint);
+    return !failed.empty();
+  }));
+  CHECK(failed == std::vector{net.endpoint(3)});
+}
+
 TEST_CASE("T9 saved contacts are not forgotten while nobody answers, and are asked again") {
   DhtNetwork net{20};
   join_all(net, 12);

@@ -14,17 +14,22 @@ TEST_CASE("a snapshot survives a round trip") {
   s.id = rng.id<wire::NodeId>();
   for (std::uint16_t i = 1; i < 300; ++i) {
     const auto address = i % 2 ? wire::Address::v4(11, 0, 0, 1) : *wire::Address::parse("2606:4700::1");
-    s.contacts.push_back({rng.id<wire::NodeId>(), {address, i}, 1'700'000'000 + i});
+    s.contacts.push_back(
+        {rng.id<wire::NodeId>(), {address, i}, 1'700'000'000 + i, std::chrono::milliseconds(3 * i), i % 3 == 0});
   }
+  s.saved = 1'700'001'000;
   const auto raw = dht::encode(s);
   const auto back = dht::decode(raw);
   REQUIRE(back);
   CHECK(back->id == s.id);
+  CHECK(back->saved == s.saved);
   REQUIRE(back->contacts.size() == s.contacts.size());
   for (std::size_t i = 0; i < s.contacts.size(); ++i) {
     CHECK(back->contacts[i].id == s.contacts[i].id);
     CHECK(back->contacts[i].endpoint == s.contacts[i].endpoint);
     CHECK(back->contacts[i].last_seen == s.contacts[i].last_seen);
+    CHECK(back->contacts[i].rtt == s.contacts[i].rtt);
+    CHECK(back->contacts[i].failed == s.contacts[i].failed);
   }
   CHECK(dht::encode(*back) == raw);
   for (std::size_t n = 0; n < raw.size(); ++n) CHECK_FALSE(dht::decode(wire::Bytes{raw}.first(n)));
@@ -45,6 +50,53 @@ TEST_CASE("a damaged snapshot is refused with the reason, odd contacts are skipp
   REQUIRE(odd);
   CHECK(odd->contacts.empty());
   CHECK_FALSE(dht::describe(SnapshotError::bad_id).empty());
+}
+
+TEST_CASE("a snapshot of an earlier version is read, and what does not fit its contacts counts as not there") {
+  const std::string one = "34:abcdefghij0123456789" + std::string("\x0b\0\0\1\x1a\xe1\0\0\0\0\0\0\0\7", 14);
+  const auto read = [&](const std::string& contacts, const std::string& failed, const std::string& after_id) {
+    const std::string text =
+        "d8:contactsl" + contacts + "e" + failed + "6:formati1e2:id20:abcdefghij0123456789" + after_id + "e";
+    auto snapshot = dht::decode(wire::as_bytes(text));
+    REQUIRE(snapshot);
+    return *snapshot;
+  };
+  const auto old = read(one, "", "");
+  REQUIRE(old.contacts.size() == 1);
+  CHECK(old.saved == 0);
+  CHECK(old.contacts[0].endpoint.text() == "11.0.0.1:6881");
+  CHECK(old.contacts[0].last_seen == 7);
+  CHECK(old.contacts[0].rtt == wire::Duration::zero());
+  CHECK_FALSE(old.contacts[0].failed);
+  // The second contact is skipped, and the third has what stands at its own place.
+  const auto skipped = read(one + "3:abc" + one, "6:failed3:" + std::string("\0\1\1", 3),
+                            "3:rtt6:" + std::string("\0\5\0\6\1\0", 6) + "5:savedi9e");
+  REQUIRE(skipped.contacts.size() == 2);
+  CHECK(skipped.saved == 9);
+  CHECK(skipped.contacts[0].rtt == std::chrono::milliseconds(5));
+  CHECK(skipped.contacts[1].rtt == std::chrono::milliseconds(256));
+  CHECK_FALSE(skipped.contacts[0].failed);
+  CHECK(skipped.contacts[1].failed);
+  for (const char* odd : {"3:rtt1:a5:savedi-3e", "3:rtt3:abc5:saved1:x", "3:rtti7e5:savedle"}) {
+    const auto bad = read(one, "6:failed2:ab", odd);
+    REQUIRE(bad.contacts.size() == 1);
+    CHECK(bad.saved == 0);
+    CHECK(bad.contacts[0].rtt == wire::Duration::zero());
+    CHECK_FALSE(bad.contacts[0].failed);
+  }
+}
+
+TEST_CASE("a round trip is kept in whole milliseconds, none of them lost") {
+  using namespace std::chrono_literals;
+  dht::Snapshot s;
+  for (const wire::Duration rtt : std::initializer_list<wire::Duration>{0s, 10us, 1999us, 70s})
+    s.contacts.push_back({{}, {wire::Address::v4(1, 2, 3, 4), 5}, 1, rtt, false});
+  const auto back = dht::decode(dht::encode(s));
+  REQUIRE(back);
+  CHECK(back->contacts[0].rtt == 0ms);
+  CHECK(back->contacts[1].rtt == 1ms);
+  CHECK(back->contacts[2].rtt == 1ms);
+  CHECK(back->contacts[3].rtt == 65'535ms);
 }
 
 TEST_CASE("more contacts than are ever read are not written") {

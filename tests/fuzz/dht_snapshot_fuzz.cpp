@@ -13,6 +13,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (snapshot->contacts.size() > dht::kMaxSavedContacts) std::abort();
   const auto again = dht::decode(dht::encode(*snapshot));
   if (!again || again->id != snapshot->id || again->contacts.size() != snapshot->contacts.size()) std::abort();
+  if (again->saved != snapshot->saved) std::abort();
+  for (std::size_t i = 0; i < snapshot->contacts.size(); ++i) {
+    const dht::SavedContact &a = snapshot->contacts[i], &b = again->contacts[i];
+    if (a.endpoint != b.endpoint || a.last_seen != b.last_seen || a.rtt != b.rtt || a.failed != b.failed) std::abort();
+  }
 
   dht::NodeConfig config;
   config.id = snapshot->id;

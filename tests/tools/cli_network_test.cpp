@@ -3,6 +3,7 @@
 #include <catch2/catch.hpp>
 #include <nlohmann/json.hpp>
 
+#include "dht/snapshot.hpp"
 #include "tests/tools/cli_bench.hpp"
 
 namespace lodestone::tools {
@@ -56,6 +57,7 @@ TEST_CASE("bad command lines of the network commands are exit 2") {
       {"dht", "sample", "nowhere"},
       {"dht", "trace"},
       {"dht", "trace", kHash, "--wait", "soon"},
+      {"dht", "table", "surplus"},
   };
   for (const auto& args : bad) {
     const Ran ran = run_cli(args);
@@ -158,6 +160,44 @@ TEST_CASE("a place where nothing can be put is exit 7 before anybody is asked, a
     CHECK(ran.err.find(". ") < ran.err.size() - 3);
   }
   CHECK(TemporaryDirectory::read(file) == "mine");
+}
+
+TEST_CASE("a saved table is shown without a network, and nothing is made where there is none") {
+  const TemporaryDirectory folder;
+  const std::string state = folder.file("state");
+  const Ran none = run_cli({"dht", "table", "--state-dir", state, "--json"});
+  CHECK(none.code == 3);
+  CHECK(none.out.empty());
+  CHECK(Json::parse(last_line(none.err))["error"] == "not-found");
+  CHECK_FALSE(std::filesystem::exists(state));
+  CHECK(run_cli({"dht", "table"}).code == 3);  // no home either
+
+  dht::Snapshot snapshot;
+  snapshot.id.bytes()[0] = 0x80;
+  snapshot.contacts.push_back({{}, *wire::Endpoint::parse("1.2.3.4:5"), 1'700'000'000, std::chrono::milliseconds(20)});
+  snapshot.saved = 1'700'000'060;
+  const auto raw = dht::encode(snapshot);
+  folder.write("state/dht4", std::string(wire::as_text(raw)));
+  const Ran json = run_cli({"dht", "table", "--state-dir", state, "--json"});
+  CHECK(json.code == 0);
+  const Json record = Json::parse(json.out);
+  CHECK(record["type"] == "table");
+  CHECK(record["id"] == snapshot.id.hex());
+  CHECK(record["buckets"][0]["depth"] == 0);
+  CHECK(record["buckets"][0]["contacts"][0]["addr"] == "1.2.3.4:5");
+  CHECK(record["buckets"][0]["contacts"][0]["age"].get<double>() == record["saved"].get<double>() + 60);
+  const Ran human = run_cli({"dht", "table", "--state-dir", state});
+  CHECK(human.code == 0);
+  CHECK(human.out.starts_with("IPv4, node 8000"));
+  CHECK(run_cli({"dht", "table", "--state-dir", state, "-6"}).code == 3);
+  CHECK(run_cli({"dht", "table", "--state-dir", state, "--private-net"}).code == 3);
+
+  // A damaged file costs only itself.
+  folder.write("state/dht6", std::string(wire::as_text(raw)).substr(0, raw.size() / 2));
+  const Ran damaged = run_cli({"dht", "table", "--state-dir", state, "--json"});
+  CHECK(damaged.code == 0);
+  CHECK(Json::parse(damaged.out)["family"] == 4);
+  CHECK(std::distance(std::filesystem::directory_iterator(state), std::filesystem::directory_iterator()) == 2);
 }
 
 TEST_CASE("seed names what is missing") {

@@ -100,6 +100,62 @@ TEST_CASE("hop record") {
   CHECK(hop_record(hop, wire::Key{})["asked_by"] == "table");
 }
 
+dht::Snapshot snapshot() {
+  dht::Snapshot s;
+  s.id = id(0x80);
+  s.saved = 10'000;
+  s.contacts = {{id(0x81), kA, 9'000, 20ms, false},
+                {id(0), kB, 9'900, {}, false},
+                {id(1), kA, 9'999, 70'000us, true},
+                {id(2), kB, 9'099, 30ms, false}};
+  return s;
+}
+
+TEST_CASE("a saved table by depth: who is good is what was good when it was saved") {
+  const TableView table = table_view(wire::Family::v4, snapshot(), 1'000'000);
+  CHECK(table.saved == 990'000);
+  CHECK(table.contacts() == 4);
+  REQUIRE(table.by_depth.size() == 2);
+  const auto& far = table.by_depth.at(0);
+  REQUIRE(far.size() == 3);  // the latest first
+  CHECK_FALSE(far[0].good);  // it failed since
+  CHECK(far[1].good);
+  CHECK_FALSE(far[2].good);  // silent for a second more than 15 minutes
+  CHECK(far[2].age == 990'901);
+  REQUIRE(table.by_depth.at(7).size() == 1);
+  CHECK_FALSE(table.by_depth.at(7)[0].good);
+}
+
+TEST_CASE("table record") {
+  dht::Snapshot s = snapshot();
+  s.contacts.resize(2);
+  CHECK(table_record(table_view(wire::Family::v4, s, 10'060)).dump() ==
+        R"({"type":"table","family":4,"id":"8000000000000000000000000000000000000000","saved":60.0,"contacts":2,)"
+        R"("buckets":[{"depth":0,"contacts":[{"id":"0000000000000000000000000000000000000000","addr":"[::1]:6",)"
+        R"("rtt":null,"age":160.0,"version":null,"good":true}]},{"depth":7,"contacts":[)"
+        R"({"id":"8100000000000000000000000000000000000000","addr":"1.2.3.4:5","rtt":0.02,"age":1060.0,)"
+        R"("version":null,"good":false}]}]})");
+}
+
+TEST_CASE("a table of an earlier version, or that no node has saved, or of a clock that went back") {
+  dht::Snapshot s = snapshot();
+  s.saved = 0;
+  s.id = {};
+  s.contacts[1].last_seen = 0;
+  const TableView table = table_view(wire::Family::v6, s, 9'000);
+  CHECK_FALSE(table.saved);
+  CHECK_FALSE(table.id);
+  REQUIRE(table.by_depth.size() == 1);
+  const auto& all = table.by_depth.at(0);
+  CHECK(all[0].age == 0);
+  CHECK_FALSE(all.back().age);
+  CHECK_FALSE(all.back().good);
+  const auto record = table_record(table);
+  CHECK(record["id"].is_null());
+  CHECK(record["saved"].is_null());
+  CHECK(table_record(table_view(wire::Family::v4, {}, 1))["buckets"].empty());
+}
+
 TEST_CASE("a stored value is shown as JSON, whatever its bytes") {
   const auto shown = [](std::string_view bencoded) { return value_json(wire::as_bytes(bencoded)).dump(); };
   CHECK(shown("d1:ali1e1:xe1:bd1:c0:ee") == R"({"a":[1,"x"],"b":{"c":""}})");

@@ -36,5 +36,25 @@ TEST_CASE("a hop is one readable line") {
         "  1.234 s    7 bits  1.2.3.4:5              from the table                  20.5 ms, refused");
 }
 
+TEST_CASE("a table is a title and a line for each depth") {
+  using Contact = TableView::Contact;
+  TableView table;
+  table.saved = 130;
+  table.id.emplace();
+  table.by_depth[0] = {Contact{{{}, kA, 5, 20ms, false}, 1, true}, Contact{{{}, kA, 5, 70ms, true}, 1, false},
+                       Contact{{{}, kA, 5, 30ms, false}, 1, true}};
+  table.by_depth[12] = {Contact{{{}, kA, 5, {}, false}, 1, true}};
+  CHECK(table_title(table) == "IPv4, node 0000000000000000000000000000000000000000, 4 contacts, saved 2m 10s ago");
+  CHECK(table_lines(table) == std::vector<std::string>{"depth  contacts   good  median rtt",  //
+                                                       "    0         3      2     30.0 ms",  //
+                                                       "   12         1      1           ?"});
+  table.id.reset();
+  table.saved.reset();
+  table.family = wire::Family::v6;
+  CHECK(table_title(table) == "IPv6, what others than `node` have learnt, 4 contacts, saved at an unknown time");
+  table.by_depth.clear();
+  CHECK(table_lines(table).size() == 1);
+}
+
 }  // namespace
 }  // namespace lodestone::tools

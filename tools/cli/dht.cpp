@@ -15,6 +15,7 @@ void add_dht_put(CLI::App& dht, Context& context);
 void add_dht_keygen(CLI::App& dht, Context& context);
 void add_dht_sample(CLI::App& dht, Context& context);
 void add_dht_trace(CLI::App& dht, Context& context);
+void add_dht_table(CLI::App& dht, Context& context);
 
 void add_dht(CLI::App& app, Context& context) {
   CLI::App* dht = app.add_subcommand("dht", "Asks the DHT");
@@ -28,6 +29,7 @@ void add_dht(CLI::App& app, Context& context) {
   add_dht_keygen(*dht, context);
   add_dht_sample(*dht, context);
   add_dht_trace(*dht, context);
+  add_dht_table(*dht, context);
 }
 
 }  // namespace lodestone::tools

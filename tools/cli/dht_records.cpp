@@ -12,6 +12,10 @@ namespace {
 
 using nlohmann::ordered_json;
 
+constexpr wire::UnixSeconds kGoodFor = 15 * 60;
+
+int number_of(wire::Family family) { return family == wire::Family::v4 ? 4 : 6; }
+
 double seconds(wire::Duration d) { return std::round(wire::to_seconds(d) * 1e6) / 1e6; }
 
 ordered_json rtt_of(const dht::NodeView& node) {
@@ -169,6 +173,59 @@ ordered_json hop_record(const dht::event::Hop& hop, const wire::Key& target) {
           {"refused", hop.outcome == dht::event::Hop::Outcome::refused},
           {"named", hop.named},
           {"values", hop.values}};
+}
+
+std::size_t TableView::contacts() const {
+  std::size_t sum = 0;
+  for (const auto& [depth, contacts] : by_depth) sum += contacts.size();
+  return sum;
+}
+
+TableView table_view(wire::Family family, const dht::Snapshot& snapshot, wire::UnixSeconds now) {
+  const auto ago = [now](wire::UnixSeconds then) {
+    return static_cast<double>(std::max<wire::UnixSeconds>(now - then, 0));
+  };
+  TableView table;
+  table.family = family;
+  if (!snapshot.id.is_zero()) table.id = snapshot.id;
+  // Of a file that does not say when it was saved, only that it was not before its latest contact was heard.
+  wire::UnixSeconds saved = snapshot.saved;
+  if (saved > 0) table.saved = ago(saved);
+  for (const dht::SavedContact& c : snapshot.contacts) saved = std::max(saved, c.last_seen);
+  for (const dht::SavedContact& c : snapshot.contacts) {
+    TableView::Contact contact{c, std::nullopt, !c.failed && saved - c.last_seen <= kGoodFor};
+    if (c.last_seen > 0) contact.age = ago(c.last_seen);
+    table.by_depth[table.id ? wire::common_prefix(*table.id, c.id) : 0].push_back(contact);
+  }
+  for (auto& [depth, contacts] : table.by_depth) {
+    std::stable_sort(contacts.begin(), contacts.end(), [](const TableView::Contact& a, const TableView::Contact& b) {
+      return a.saved.last_seen > b.saved.last_seen;
+    });
+  }
+  return table;
+}
+
+ordered_json table_record(const TableView& table) {
+  ordered_json buckets = ordered_json::array();
+  for (const auto& [depth, contacts] : table.by_depth) {
+    ordered_json list = ordered_json::array();
+    for (const TableView::Contact& c : contacts) {
+      const wire::Duration rtt = c.saved.rtt;
+      list.push_back({{"id", c.saved.id.hex()},
+                      {"addr", c.saved.endpoint.text()},
+                      {"rtt", rtt > wire::Duration::zero() ? ordered_json(seconds(rtt)) : ordered_json(nullptr)},
+                      {"age", c.age ? ordered_json(*c.age) : ordered_json(nullptr)},
+                      {"version", nullptr},  // a table does not keep it
+                      {"good", c.good}});
+    }
+    buckets.push_back({{"depth", depth}, {"contacts", std::move(list)}});
+  }
+  return {{"type", "table"},
+          {"family", number_of(table.family)},
+          {"id", table.id ? ordered_json(table.id->hex()) : ordered_json(nullptr)},
+          {"saved", table.saved ? ordered_json(*table.saved) : ordered_json(nullptr)},
+          {"contacts", table.contacts()},
+          {"buckets", std::move(buckets)}};
 }
 
 std::string version_text(std::string_view version) {

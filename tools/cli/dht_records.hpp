@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <span>
 #include <string>
@@ -34,6 +35,22 @@ namespace lodestone::tools {
 [[nodiscard]] nlohmann::ordered_json samples_record(const dht::event::Samples& samples);
 /// `distance`: the bits that the node's id has in common with the target, from the front.
 [[nodiscard]] nlohmann::ordered_json hop_record(const dht::event::Hop& hop, const wire::Key& target);
+/// A saved table as its node would see it: its contacts by how many bits of its id they share.
+struct TableView {
+  struct Contact {
+    dht::SavedContact saved;
+    std::optional<double> age;  // seconds since its last reply
+    bool good = false;          // BEP 5: it had answered within 15 minutes, and has not failed to since
+  };
+  wire::Family family = wire::Family::v4;
+  std::optional<wire::NodeId> id;                // none: no node has run, only others have saved what they learnt
+  std::optional<double> saved;                   // seconds ago
+  std::map<int, std::vector<Contact>> by_depth;  // with no id: all at 0
+  [[nodiscard]] std::size_t contacts() const;
+};
+[[nodiscard]] TableView table_view(wire::Family family, const dht::Snapshot& snapshot, wire::UnixSeconds now);
+[[nodiscard]] nlohmann::ordered_json table_record(const TableView& table);
+
 /// Bencode as JSON, in the manner of `bdecode`: byte strings that are no UTF-8 as {"hex":...}, a dictionary with such a
 /// key as {"pairs":[...]}. The value has been checked (dht::is_canonical_value), which bounds its depth.
 [[nodiscard]] nlohmann::ordered_json value_json(wire::Bytes bencoded);

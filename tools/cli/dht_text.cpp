@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tools/cli/dht_text.hpp"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include "tools/cli/transfer_text.hpp"
+#include "tools/cli/units.hpp"
 
 namespace lodestone::tools {
 namespace {
@@ -32,12 +35,37 @@ std::string outcome(const Hop& hop) {
   return text;
 }
 
+const char* name_of(wire::Family family) { return family == wire::Family::v4 ? "IPv4" : "IPv6"; }
+
 }  // namespace
 
 std::string hop_line(const Hop& hop, const wire::Key& target) {
   const std::string bits = hop.id ? fmt::format("{} bits", wire::common_prefix(target, *hop.id)) : "? bits";
   return fmt::format("{:7.3f} s  {:>8}  {:<21}  {:<30}  {}", wire::to_seconds(hop.sent), bits, hop.to.text(),
                      origin(hop), outcome(hop));
+}
+
+std::string table_title(const TableView& table) {
+  return fmt::format("{}, {}, {}, saved {}", name_of(table.family),
+                     table.id ? "node " + table.id->hex() : "what others than `node` have learnt",
+                     count_of(table.contacts(), "contact"),
+                     table.saved ? format_duration(*table.saved) + " ago" : "at an unknown time");
+}
+
+std::vector<std::string> table_lines(const TableView& table) {
+  std::vector<std::string> lines = {"depth  contacts   good  median rtt"};
+  for (const auto& [depth, contacts] : table.by_depth) {
+    std::vector<wire::Duration> rtts;
+    for (const TableView::Contact& c : contacts)
+      if (c.saved.rtt > wire::Duration::zero()) rtts.push_back(c.saved.rtt);
+    const auto middle = rtts.begin() + static_cast<std::ptrdiff_t>(rtts.size() / 2);
+    std::nth_element(rtts.begin(), middle, rtts.end());
+    const auto good =
+        std::count_if(contacts.begin(), contacts.end(), [](const TableView::Contact& c) { return c.good; });
+    lines.push_back(fmt::format("{:>5}  {:8}  {:5}  {:>10}", table.id ? std::to_string(depth) : "any", contacts.size(),
+                                good, rtts.empty() ? "?" : milliseconds(*middle)));
+  }
+  return lines;
 }
 
 }  // namespace lodestone::tools
