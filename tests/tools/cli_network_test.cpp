@@ -58,6 +58,8 @@ TEST_CASE("bad command lines of the network commands are exit 2") {
       {"dht", "trace"},
       {"dht", "trace", kHash, "--wait", "soon"},
       {"dht", "table", "surplus"},
+      {"dht", "size", "surplus"},
+      {"dht", "size", "--lookups", "0"},
   };
   for (const auto& args : bad) {
     const Ran ran = run_cli(args);

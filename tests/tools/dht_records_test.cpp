@@ -100,6 +100,12 @@ TEST_CASE("hop record") {
   CHECK(hop_record(hop, wire::Key{})["asked_by"] == "table");
 }
 
+TEST_CASE("size record") {
+  CHECK(size_record(wire::Family::v6, {1234.5, 1000.4, 1500, 16}).dump() ==
+        R"({"type":"size","estimate":1235,"low":1000,"high":1500,"lookups":16,"family":6})");
+  CHECK(size_record(wire::Family::v4, {1e30, 0, 1e300, 1})["high"] == 9'007'199'254'740'992);
+}
+
 dht::Snapshot snapshot() {
   dht::Snapshot s;
   s.id = id(0x80);

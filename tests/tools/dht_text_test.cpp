@@ -36,6 +36,14 @@ TEST_CASE("a hop is one readable line") {
         "  1.234 s    7 bits  1.2.3.4:5              from the table                  20.5 ms, refused");
 }
 
+TEST_CASE("a size is said as roughly as it is known") {
+  CHECK(size_line(wire::Family::v4, {7'412.3, 6'149, 8'960, 16}) ==
+        "IPv4: about 7400 nodes, 95 % sure between 6100 and 9000, by 16 lookups");
+  CHECK(size_line(wire::Family::v6, {5, 5, 5, 1}) == "IPv6: 5 nodes, all of them seen by 1 lookup");
+  CHECK(size_line(wire::Family::v4, {42.4, 30, 99.6, 4}) ==
+        "IPv4: about 42 nodes, 95 % sure between 30 and 100, by 4 lookups");
+}
+
 TEST_CASE("a table is a title and a line for each depth") {
   using Contact = TableView::Contact;
   TableView table;

@@ -16,6 +16,7 @@ void add_dht_keygen(CLI::App& dht, Context& context);
 void add_dht_sample(CLI::App& dht, Context& context);
 void add_dht_trace(CLI::App& dht, Context& context);
 void add_dht_table(CLI::App& dht, Context& context);
+void add_dht_size(CLI::App& dht, Context& context);
 
 void add_dht(CLI::App& app, Context& context) {
   CLI::App* dht = app.add_subcommand("dht", "Asks the DHT");
@@ -30,6 +31,7 @@ void add_dht(CLI::App& app, Context& context) {
   add_dht_sample(*dht, context);
   add_dht_trace(*dht, context);
   add_dht_table(*dht, context);
+  add_dht_size(*dht, context);
 }
 
 }  // namespace lodestone::tools

@@ -85,8 +85,7 @@ bool DhtLookup::tick() {
   const double now = node::seconds_since_process_start();
   if (!run_.session().dht_status().ever_answered()) {
     if (now - started_at_ >= wire::to_seconds(kNoAnswerAfter)) {
-      run_.fail(ExitCode::network, "no DHT node has answered",
-                "Check that a firewall lets UDP out, or name a node with --bootstrap HOST:PORT");
+      run_.fail_unanswered();
       return false;
     }
     return true;

@@ -16,6 +16,9 @@ constexpr wire::UnixSeconds kGoodFor = 15 * 60;
 
 int number_of(wire::Family family) { return family == wire::Family::v4 ? 4 : 6; }
 
+/// What a double has of an integer; it is a count of nodes.
+std::uint64_t whole(double n) { return static_cast<std::uint64_t>(std::clamp(std::round(n), 0.0, 0x1p53)); }
+
 double seconds(wire::Duration d) { return std::round(wire::to_seconds(d) * 1e6) / 1e6; }
 
 ordered_json rtt_of(const dht::NodeView& node) {
@@ -173,6 +176,11 @@ ordered_json hop_record(const dht::event::Hop& hop, const wire::Key& target) {
           {"refused", hop.outcome == dht::event::Hop::Outcome::refused},
           {"named", hop.named},
           {"values", hop.values}};
+}
+
+ordered_json size_record(wire::Family family, const dht::SizeEstimate::Result& size) {
+  return {{"type", "size"},           {"estimate", whole(size.nodes)}, {"low", whole(size.low)},
+          {"high", whole(size.high)}, {"lookups", size.lookups},       {"family", number_of(family)}};
 }
 
 std::size_t TableView::contacts() const {

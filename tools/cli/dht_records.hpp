@@ -13,6 +13,7 @@
 #include <nlohmann/json_fwd.hpp>
 
 #include "dht/node.hpp"
+#include "dht/size_estimate.hpp"
 
 namespace lodestone::tools {
 
@@ -35,6 +36,8 @@ namespace lodestone::tools {
 [[nodiscard]] nlohmann::ordered_json samples_record(const dht::event::Samples& samples);
 /// `distance`: the bits that the node's id has in common with the target, from the front.
 [[nodiscard]] nlohmann::ordered_json hop_record(const dht::event::Hop& hop, const wire::Key& target);
+[[nodiscard]] nlohmann::ordered_json size_record(wire::Family family, const dht::SizeEstimate::Result& size);
+
 /// A saved table as its node would see it: its contacts by how many bits of its id they share.
 struct TableView {
   struct Contact {

@@ -9,6 +9,12 @@
 #include "tools/cli/units.hpp"
 
 namespace lodestone::tools {
+namespace {
+
+constexpr const char* kUnreachableHint =
+    "Check that a firewall lets UDP out, or name a node with --bootstrap HOST:PORT";
+
+}  // namespace
 
 DhtRun::DhtRun(Context& context, std::string subject)
     : context_(context),
@@ -74,6 +80,8 @@ void DhtRun::fail(ExitCode code, std::string cause, std::string next_step) {
   if (!code_) finish(context_.fail(code, subject_, std::move(cause), std::move(next_step)));
 }
 
+void DhtRun::fail_unanswered() { fail(ExitCode::network, "no DHT node has answered", kUnreachableHint); }
+
 void DhtRun::on_stop(StopCause cause) {
   if (cause != StopCause::timeout)
     return fail(exit_code_of(cause), cause == StopCause::interrupt ? "interrupted" : "terminated");
@@ -81,8 +89,7 @@ void DhtRun::on_stop(StopCause cause) {
   if (one_node_) return fail(ExitCode::timeout, "no reply in " + limit, kNoReplyHint);
   if (session_ && session_->dht_status().ever_answered())
     return fail(ExitCode::timeout, "not complete after " + limit, "Give it more --timeout");
-  fail(ExitCode::network, "no DHT node has answered in " + limit,
-       "Check that a firewall lets UDP out, or name a node with --bootstrap HOST:PORT");
+  fail(ExitCode::network, "no DHT node has answered in " + limit, kUnreachableHint);
 }
 
 ExitCode DhtRun::loop() {

@@ -38,6 +38,8 @@ class DhtRun {
   /// Ends it; the first call counts.
   void finish(ExitCode code);
   void fail(ExitCode code, std::string cause, std::string next_step = {});
+  /// With what there is to say when nobody has answered within kNoAnswerAfter.
+  void fail_unanswered();
   [[nodiscard]] bool finished() const { return code_.has_value(); }
 
  private:

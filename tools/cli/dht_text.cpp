@@ -2,6 +2,7 @@
 #include "tools/cli/dht_text.hpp"
 
 #include <algorithm>
+#include <cmath>
 
 #include <fmt/format.h>
 
@@ -37,12 +38,27 @@ std::string outcome(const Hop& hop) {
 
 const char* name_of(wire::Family family) { return family == wire::Family::v4 ? "IPv4" : "IPv6"; }
 
+/// What an estimate is worth: two figures.
+std::string rough(double n) {
+  double unit = 1;
+  while (n / unit >= 100) unit *= 10;
+  return fmt::format("{:.0f}", std::round(n / unit) * unit);
+}
+
 }  // namespace
 
 std::string hop_line(const Hop& hop, const wire::Key& target) {
   const std::string bits = hop.id ? fmt::format("{} bits", wire::common_prefix(target, *hop.id)) : "? bits";
   return fmt::format("{:7.3f} s  {:>8}  {:<21}  {:<30}  {}", wire::to_seconds(hop.sent), bits, hop.to.text(),
                      origin(hop), outcome(hop));
+}
+
+std::string size_line(wire::Family family, const dht::SizeEstimate::Result& size) {
+  if (size.low == size.high)
+    return fmt::format("{}: {}, all of them seen by {}", name_of(family),
+                       count_of(static_cast<std::size_t>(size.nodes), "node"), count_of(size.lookups, "lookup"));
+  return fmt::format("{}: about {} nodes, 95 % sure between {} and {}, by {}", name_of(family), rough(size.nodes),
+                     rough(size.low), rough(size.high), count_of(size.lookups, "lookup"));
 }
 
 std::string table_title(const TableView& table) {
