@@ -185,6 +185,55 @@ def dht_items(lab, common):
     check(code == 0, f"{code} {err}")
 
 
+def a_look_at_the_network_beside_a_running_node(lab):
+    """trace, table and size in the home directory of a node (D6)."""
+    nodes = network(lab, 5)
+    state = lab.folder("look-state")
+    running = lab.lodestone("node", "--role", "client", "--listen", lab.host(), "--bootstrap", nodes[0], "--state-dir", state,
+                            "--json")
+    ready = lab.first_record(running, "ready")
+    check(ready["role"] == "client", f"{ready}")
+    common = ["--listen", lab.host(), "--bootstrap", nodes[0], "--state-dir", state]
+
+    def everybody():
+        code, records, err = lab.run("dht", "size", "--lookups", 4, *common, "--json", timeout=30)
+        check(code == 0 and [r["type"] for r in records] == ["size"] and records[0]["lookups"] == 4, f"{code} {records} {err}")
+        return [records[0][k] for k in ("estimate", "low", "high")] == [6, 6, 6]
+
+    wait_until("a size of 6", 60, everybody)
+    code, records, err = lab.run("dht", "trace", "ab" * 20, *common, "--json", timeout=30)
+    hops, lookup = records[:-1], records[-1]
+    check(code == 0 and lookup["type"] == "lookup" and {h["type"] for h in hops} == {"hop"}, f"{code} {records} {err}")
+    check(len(hops) == lookup["asked"] == 6 and lookup["answered"] == 6, f"{records}")
+    answered = set()
+    for hop in hops:
+        check(hop["asked_by"] in answered | {"table", "introducer"}, f"asked before it was named: {records}")
+        check(hop["rtt"] > 0 and hop["named"] > 0 and hop["values"] == 0 and not hop["refused"], f"{hop}")
+        check(0 <= hop["distance"] < 160 and len(hop["id"]) == 40, f"{hop}")
+        answered.add(hop["addr"])
+    check(hops[0]["asked_by"] in ("table", "introducer") and hops[0]["sent"] == 0, f"{records}")
+    check(lab.run("dht", "announce", "cd" * 20, "--port", 4711, *common, timeout=30)[0] == 0, "announce")
+    code, records, err = lab.run("dht", "trace", "cd" * 20, *common, "--json", timeout=30)
+    check(code == 0 and records[-1]["peers"] == 1, f"{code} {records} {err}")
+    check(sum(hop["values"] for hop in records[:-1]) == 6, f"each of them has stored it: {records}")
+    code, out, err = plain("dht", "trace", "ab" * 20, *common)
+    check(code == 0 and len(out.splitlines()) == 6 and "named by" in out, f"{code} {out} {err}")
+    # It has not saved its table yet, and nobody saves in its place.
+    code, _, err = lab.run("dht", "table", "--state-dir", state, "--json", timeout=20)
+    check(code == 3 and last_exit(err)["error"] == "not-found", f"{code} {err}")
+    ended_cleanly(running)
+    code, records, err = lab.run("dht", "table", "--state-dir", state, "--json", timeout=20)
+    check(code == 0 and len(records) == 1, f"{code} {records} {err}")
+    table = records[0]
+    check(table["type"] == "table" and table["id"] == ready["ids"][0]["id"] and 0 <= table["saved"] < 60, f"{table}")
+    contacts = [c for bucket in table["buckets"] for c in bucket["contacts"]]
+    check(table["contacts"] == 5 and {c["addr"] for c in contacts} == set(nodes), f"{table}")
+    check(all(c["rtt"] > 0 and 0 <= c["age"] < 120 and c["version"] is None and c["good"] for c in contacts), f"{table}")
+    code, out, err = plain("dht", "table", "--state-dir", state)
+    check(code == 0 and out.startswith(f"IPv4, node {table['id']}, 5 contacts, saved "), f"{code} {out} {err}")
+    check(len(out.splitlines()) == 2 + len(table["buckets"]), out)
+
+
 def exit_codes_of_a_silent_network(lab):
     silent = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     silent.bind((lab.host(), 0))
@@ -424,6 +473,7 @@ def hangs_in(process, *functions):
 
 if __name__ == "__main__":
     main(__file__, a_testnet_and_the_line_it_prints, json_records_of_a_download, listing_and_metadata, dht_commands,
+         a_look_at_the_network_beside_a_running_node,
          exit_codes_of_a_silent_network, several_targets, seeding_after_the_download, a_path_is_hashed_and_seeded,
          content_that_differs_is_not_touched, a_seed_alone_still_says_its_magnet, second_of_its_kind_is_9,
          a_node_keeps_its_identity, a_terminal_gets_a_bar_and_colour_unless_it_says_no, log_lines_do_not_run_into_the_bar,

@@ -29,6 +29,8 @@ TEST_CASE("bad command lines of the network commands are exit 2") {
       {"seed", "no-such-path"},
       {"seed", "magnet:?xt=urn:btih:" + kHash},
       {"node", "surplus"},
+      {"node", "--role"},
+      {"node", "--role", "bootstrap"},
       {"testnet", "--nodes", "0"},
       {"testnet", "--base-addr", "here"},
       {"testnet", "--seed", "no-such-path"},

@@ -11,6 +11,7 @@
 #include "node/session.hpp"
 #include "tools/cli/commands.hpp"
 #include "tools/cli/context.hpp"
+#include "tools/cli/options.hpp"
 #include "tools/cli/run_guard.hpp"
 #include "tools/cli/session_options.hpp"
 #include "tools/cli/transfer_text.hpp"
@@ -23,14 +24,15 @@ constexpr wire::Duration kStatusTick = std::chrono::seconds(1);
 constexpr double kStatusLineEvery = 60;  // seconds, where there is no terminal
 constexpr double kWarnAfter = 15;
 
-void print_ready(Context& context, const node::DhtStatus& status) {
+void print_ready(Context& context, NodeRole role, const node::DhtStatus& status) {
   if (context.out.json()) {
     nlohmann::ordered_json ids = nlohmann::ordered_json::array();
     for (const auto& one : status.nodes) {
       ids.push_back(
           {{"family", one.family == wire::Family::v4 ? 4 : 6}, {"id", one.id.hex()}, {"addr", one.local.text()}});
     }
-    context.out.record({{"type", "ready"}, {"ids", std::move(ids)}, {"table", status.table()}});
+    context.out.record(
+        {{"type", "ready"}, {"ids", std::move(ids)}, {"table", status.table()}, {"role", name_of(role)}});
     return;
   }
   std::string where;
@@ -53,13 +55,14 @@ std::string status_line(const node::DhtStatus& status, double now) {
 
 class NodeRun {
  public:
-  explicit NodeRun(Context& context) : context_(context) {}
+  NodeRun(NodeRole role, Context& context) : role_(role), context_(context) {}
   ExitCode run();
 
  private:
   bool tick();
   void stop();
 
+  NodeRole role_;
   Context& context_;
   node::Runtime runtime_{node::RuntimeConfig{}};
   std::optional<node::Session> session_;
@@ -72,10 +75,11 @@ ExitCode NodeRun::run() {
   set_up_log(context_);
   auto config = session_config(context_.global, SessionRole::node);
   if (!config) return context_.fail(config.error());
+  config->dht_limits = limits_of(role_);
   session_.emplace(runtime_, *std::move(config));
   if (const auto started = session_->start(); !started) return context_.fail(failure_of(started.error()));
   const RunGuard guard(runtime_, context_, [this](StopCause) { stop(); });
-  print_ready(context_, session_->dht_status());
+  print_ready(context_, role_, session_->dht_status());
   runtime_.every(kStatusTick, [this] { return tick(); });
   runtime_.run();
   session_.reset();
@@ -109,7 +113,11 @@ void NodeRun::stop() {
 
 void add_node(CLI::App& app, Context& context) {
   CLI::App* command = app.add_subcommand("node", "Serves the DHT until stopped");
-  on_run(*command, context, [&context] { return NodeRun(context).run(); });
+  auto role = std::make_shared<NodeRole>(NodeRole::node);
+  add_parsed(*command, "--role", *role, parse_node_role,
+             "How much it stores for others: node (default), or as little as a client")
+      ->type_name("client|node");
+  on_run(*command, context, [role, &context] { return NodeRun(*role, context).run(); });
 }
 
 }  // namespace lodestone::tools

@@ -43,7 +43,7 @@ std::expected<node::SessionConfig, Failure> session_config(const GlobalOptions& 
     case SessionRole::node:
       config.port_rule = node::PortRule::first_free_6881_6999;
       config.owns_identity = true;
-      config.dht_limits = dht::Limits::node();
+      config.dht_limits = limits_of(NodeRole::node);
       config.tcp = false;
       break;
     case SessionRole::testnet:
@@ -62,6 +62,16 @@ std::expected<node::SessionConfig, Failure> session_config(const GlobalOptions& 
   }
   return config;
 }
+
+std::expected<NodeRole, std::string> parse_node_role(const std::string& text) {
+  for (const NodeRole role : {NodeRole::client, NodeRole::node})
+    if (text == name_of(role)) return role;
+  return std::unexpected("'" + text + "' is no role; there are client and node");
+}
+
+std::string_view name_of(NodeRole role) { return role == NodeRole::client ? "client" : "node"; }
+
+dht::Limits limits_of(NodeRole role) { return role == NodeRole::client ? dht::Limits::client() : dht::Limits::node(); }
 
 Failure failure_of(const node::StartError& error) {
   using Kind = node::StartError::Kind;

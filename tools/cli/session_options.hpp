@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <expected>
 #include <string>
+#include <string_view>
 
 #include "node/session.hpp"
 #include "tools/cli/context.hpp"
@@ -18,6 +19,12 @@ enum class SessionRole : std::uint8_t { get, seed, node, testnet, dht };
 /// Fails (usage) when -4 or -6 leaves no address of --listen.
 [[nodiscard]] std::expected<node::SessionConfig, Failure> session_config(const GlobalOptions& options,
                                                                          SessionRole role);
+
+/// What a `node` is there for: how much it stores and asks at once.
+enum class NodeRole : std::uint8_t { client, node };
+[[nodiscard]] std::expected<NodeRole, std::string> parse_node_role(const std::string& text);
+[[nodiscard]] std::string_view name_of(NodeRole role);
+[[nodiscard]] dht::Limits limits_of(NodeRole role);
 
 /// "0.0.0.0:6881: taken" and its like, with the exit code of cli.md's table and a next step.
 [[nodiscard]] Failure failure_of(const node::StartError& error);
