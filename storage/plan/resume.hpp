@@ -9,7 +9,8 @@
 //                generation  number of this snapshot; binds the journal to it
 //                have        bitfield, pieces that are trusted as they are
 //                info        the raw info dict (M6)
-//                parts       bitfield over the files: bytes kept in the state directory; the file is unwanted, or wanted
+//                parts       bitfield over the files: bytes kept in the state directory; the file is unwanted, or
+//                wanted
 //                            and not yet known to be ours
 //                scratch     12 B a block in the scratch file: piece, block, slot
 //                version     1
