@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// `dht table`: the routing table that the state directory keeps: of a running node (who saves it every five minutes) as
-// of one that ran. Reads a file; asks nobody, locks nothing (D6).
+// `dht table`: the routing table that the state directory keeps: of a running node (who saves it at least every five
+// minutes) as of one that ran. Reads a file; asks nobody, locks nothing (D6).
 #include <algorithm>
 #include <vector>
 
@@ -32,7 +32,7 @@ ExitCode table(Context& context) {
   }
   if (tables.empty())
     return context.fail(ExitCode::not_found, "dht table", "no table is saved in " + state.path(),
-                        "`lodestone node` saves one every 5 minutes and at its end");
+                        "`lodestone node` saves one from its start on");
   Output& out = context.out;
   for (const TableView& one : tables) {
     if (out.json()) {
