@@ -75,10 +75,7 @@ void add_dht_get(CLI::App& dht, Context& context) {
   auto options = std::make_shared<GetOptions>();
   CLI::App* command = dht.add_subcommand("get", "Reads an item that is stored in the DHT");
   command->add_option("TARGET", options->target, "The item's target, or the public key that signs it")->required();
-  command->add_option("--salt", options->salt, "Which of the key's items")
-      ->check(CLI::Validator(
-          [](const std::string& s) { return s.size() <= dht::kMaxSalt ? "" : "longer than 64 bytes"; }, ""))
-      ->type_name("S");
+  add_salt(*command, options->salt);
   add_wait(*command, options->wait);
   on_run(*command, context, [options, &context] { return get(*options, context); });
 }

@@ -136,10 +136,7 @@ void add_dht_put(CLI::App& dht, Context& context) {
   command->add_option("VALUE", options->value, "The string; - reads it from stdin")->required();
   command->add_flag("--mutable", options->is_mutable, "Sign it, so that it can be replaced");
   command->add_option("--key", options->key_file, "The key to sign with")->type_name("FILE");
-  command->add_option("--salt", options->salt, "Which of the key's items")
-      ->check(CLI::Validator(
-          [](const std::string& s) { return s.size() <= dht::kMaxSalt ? "" : "longer than 64 bytes"; }, ""))
-      ->type_name("S");
+  add_salt(*command, options->salt);
   command->add_option("--seq", options->seq, "The item's number; default: one above the highest there is")
       ->check(CLI::NonNegativeNumber)
       ->type_name("N");
