@@ -8,7 +8,7 @@
 namespace lodestone::dht {
 namespace {
 
-constexpr wire::Duration kSweepEvery = std::chrono::minutes(1);
+constexpr wire::Duration kSweepItemsEvery = std::chrono::minutes(1);
 constexpr std::size_t kSignedPart = sizeof(PublicKey) + sizeof(Signature) + 8;
 
 void append(wire::ByteVector& out, wire::Bytes raw) { out.insert(out.end(), raw.begin(), raw.end()); }
@@ -16,7 +16,7 @@ void append(wire::ByteVector& out, wire::Bytes raw) { out.insert(out.end(), raw.
 }  // namespace
 
 Items::Items(wire::Instant now, const wire::NodeId& own, const Caps& caps)
-    : own_(own), caps_(caps), next_sweep_(now + kSweepEvery) {}
+    : own_(own), caps_(caps), next_sweep_(now + kSweepItemsEvery) {}
 
 Items::Stored Items::pack(wire::Instant now, const ItemView& item) {
   Stored s;
@@ -139,7 +139,7 @@ void Items::move_to(const wire::NodeId& own) {
 }
 
 void Items::sweep(wire::Instant now) {
-  next_sweep_ = now + kSweepEvery;
+  next_sweep_ = now + kSweepItemsEvery;
   for (auto it = items_.begin(); it != items_.end();) it = expired(now, it->second) ? erase(it) : std::next(it);
 }
 

@@ -15,10 +15,9 @@ using wire::Endpoint;
 constexpr std::uint16_t kTickMask = 0x7fff;
 constexpr std::uint16_t kSeedBit = 0x8000;
 constexpr wire::Duration kTick = std::chrono::seconds(4);
-constexpr wire::Duration kSweepEvery = std::chrono::minutes(1);
+constexpr wire::Duration kSweepPeersEvery = std::chrono::minutes(1);
 // What one more peer may cost at most: a swarm that grows by a quarter, a page and the directory of the hashes.
 constexpr std::size_t kMargin = 32 << 10;
-constexpr std::size_t kAllocation = 8;  // what malloc keeps for itself
 constexpr std::size_t kMaxPeer = Endpoint::compact_size(wire::Family::v6) + 2;
 
 }  // namespace
@@ -26,7 +25,7 @@ constexpr std::size_t kMaxPeer = Endpoint::compact_size(wire::Family::v6) + 2;
 PeerStore::PeerStore(wire::Instant now, wire::Family family, const wire::NodeId& own, const Caps& caps,
                      bool one_per_address)
     : start_(now),
-      next_sweep_(now + kSweepEvery),
+      next_sweep_(now + kSweepPeersEvery),
       own_(own),
       caps_(caps),
       family_(family),
@@ -155,7 +154,7 @@ void PeerStore::append(Swarm& swarm, const std::uint8_t* peer) {
 
 std::size_t PeerStore::cost(std::size_t capacity) const {
   if (capacity == 0) return 0;
-  return std::max<std::size_t>(32, (capacity * peer_size() + kAllocation + 15) / 16 * 16);
+  return allocation_cost(capacity * peer_size());
 }
 
 void PeerStore::resize(Swarm& swarm, std::size_t capacity) {
@@ -227,7 +226,7 @@ std::size_t PeerStore::count(const wire::Key& info_hash) const {
 // --- going ---
 
 void PeerStore::sweep(wire::Instant now) {
-  next_sweep_ = now + kSweepEvery;
+  next_sweep_ = now + kSweepPeersEvery;
   const std::uint16_t ticks = tick(now);
   hashes_.erase_if([&](std::uint8_t* record) {
     Swarm swarm = load(record);

@@ -19,7 +19,7 @@ bool wants_family(const krpc::Query& q, Family family) {
 }
 
 /// The closest good contacts of a table, as a reply wants them.
-class Nearest {
+class ClosestInTable {
  public:
   std::span<const std::uint8_t* const> find(const RoutingTable& table, const Key& target, std::size_t k) {
     const std::size_t n = table.closest(target, {entries_.data(), std::min(k, kMaxNodes)}, true);
@@ -96,7 +96,7 @@ void Responder::nodes(Instant now, const Endpoint& from, Bytes transaction, cons
   krpc::ReplyBody body{id_, from, std::nullopt, {}, {}, {}};
   const bool short_of_room = room_ < reply_max_;
   body.values_before_nodes = short_of_room;
-  Nearest own, other;
+  ClosestInTable own, other;
   if (wants_family(query, family_)) {
     body.nodes_family = family_;
     body.nodes = own.find(tables.own, query.target, k_);

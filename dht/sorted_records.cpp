@@ -7,14 +7,12 @@
 namespace lodestone::dht {
 namespace {
 
-constexpr std::size_t kAllocation = 8;  // what malloc keeps for itself
-
 std::size_t round_up(std::size_t n, std::size_t step) { return (n + step - 1) / step * step; }
 
 }  // namespace
 
 std::size_t SortedRecords::cost(std::size_t capacity) const {
-  return capacity == 0 ? 0 : round_up(capacity * size_of_record_ + kAllocation, 16);
+  return capacity == 0 ? 0 : allocation_cost(capacity * size_of_record_);
 }
 
 std::size_t SortedRecords::page_of(const wire::Key& key) const {

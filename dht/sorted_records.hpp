@@ -16,6 +16,11 @@
 
 namespace lodestone::dht {
 
+/// What an allocation of that many bytes takes: malloc keeps 8 for itself and deals in steps of 16.
+[[nodiscard]] constexpr std::size_t allocation_cost(std::size_t bytes) {
+  return bytes <= 24 ? 32 : (bytes + 8 + 15) / 16 * 16;
+}
+
 class SortedRecords {
  public:
   static constexpr std::size_t kKeySize = wire::Key::kSize;

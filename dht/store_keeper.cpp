@@ -17,12 +17,12 @@ constexpr wire::Duration kFillAgain = std::chrono::hours(1);
 constexpr wire::Duration kForgetNoticed = std::chrono::minutes(15);
 constexpr std::size_t kSteps = 256;
 constexpr double kContactsOfRate = 10'000;
-constexpr std::size_t kMaxNamed = 1'024;
+constexpr std::size_t kMaxFrontier = 1'024;
 
 }  // namespace
 
 StoreKeeper::StoreKeeper(std::size_t capacity, const Pace& pace)
-    : capacity_(capacity), pace_(pace), max_named_(std::min(kMaxNamed, capacity)) {
+    : capacity_(capacity), pace_(pace), max_named_(std::min(kMaxFrontier, capacity)) {
   pace_.fill_below = std::min(pace_.fill_below, capacity);
 }
 

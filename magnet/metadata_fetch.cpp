@@ -121,7 +121,7 @@ struct Request {
   }
 };
 
-struct Peer {
+struct Provider {
   std::uint64_t size = 0;  // its claim; 0: none that we believe
   std::vector<Request> requests;
   std::optional<Instant> pause_until;
@@ -149,7 +149,7 @@ struct MetadataFetch::State {
   wire::InfoHash expected;
   std::unique_ptr<MetadataBudget> own;  // before the claims, whose shares come from it
   MetadataBudget* budget = nullptr;
-  std::map<LinkKey, Peer> peers;
+  std::map<LinkKey, Provider> peers;
   std::map<std::uint64_t, Claim> claims;  // by size
   std::map<std::uint64_t, Check> checks;  // by number
   std::uint64_t last_check = 0;
@@ -166,10 +166,10 @@ struct MetadataFetch::State {
   [[nodiscard]] bool in_line() const;
   [[nodiscard]] Pool* pool_of(LinkKey link, Claim& claim);
   void assign_solos(std::uint64_t size, Claim& claim);
-  [[nodiscard]] std::optional<std::uint32_t> choose(LinkKey link, const Peer& peer, const Claim& claim,
+  [[nodiscard]] std::optional<std::uint32_t> choose(LinkKey link, const Provider& peer, const Claim& claim,
                                                     const Pool& pool) const;
   void ask(Instant now, Output& out);
-  void ask_of(Instant now, LinkKey link, Peer& peer, Output& out);
+  void ask_of(Instant now, LinkKey link, Provider& peer, Output& out);
   void accept(Instant now, LinkKey link, const wire::UtMetadata& message, Output& out);
   void hand_out(std::uint64_t size, const Claim& claim, Pool& pool, Output& out);
   void confirm(const Check& check, MetadataVerdict&& verdict, Output& out);
@@ -188,7 +188,7 @@ void MetadataFetch::State::move(LinkKey link, std::uint64_t size) {
 }
 
 void MetadataFetch::State::leave(LinkKey link) {
-  Peer& peer = peers.at(link);
+  Provider& peer = peers.at(link);
   peer.requests.clear();
   if (peer.size == 0) return;
   const auto claim = claims.find(std::exchange(peer.size, 0));
@@ -242,7 +242,7 @@ void MetadataFetch::State::give_way(Instant now) {
     }
     std::erase_if(claim.solos, [&](const auto& solo) {
       if (!solo.second.must_yield(now)) return false;
-      Peer& peer = peers.at(solo.first);
+      Provider& peer = peers.at(solo.first);
       peer.requests.clear();
       peer.refuse(now);  // somebody else may have its place
       return true;
@@ -253,7 +253,7 @@ void MetadataFetch::State::give_way(Instant now) {
 /// Nobody can be asked and nothing is there: such a pool keeps neither memory nor its place in line from others.
 void MetadataFetch::State::release_idle() {
   for (auto& [size, claim] : claims) {
-    const auto asked = [&](const Peer& peer) { return peer.size == size && peer.active() > 0; };
+    const auto asked = [&](const Provider& peer) { return peer.size == size && peer.active() > 0; };
     const auto idle = [](const Pool& pool) {
       return pool.share && pool.pieces.empty() && !(pool.wanted && !pool.share->granted());
     };
@@ -296,7 +296,7 @@ void MetadataFetch::State::assign_solos(std::uint64_t size, Claim& claim) {
 }
 
 /// The missing piece that fewest others are being asked for.
-std::optional<std::uint32_t> MetadataFetch::State::choose(LinkKey link, const Peer& peer, const Claim& claim,
+std::optional<std::uint32_t> MetadataFetch::State::choose(LinkKey link, const Provider& peer, const Claim& claim,
                                                           const Pool& pool) const {
   std::vector<std::uint8_t> asked(piece_count(peer.size), 0);
   if (!claim.distrusted) {
@@ -315,7 +315,7 @@ std::optional<std::uint32_t> MetadataFetch::State::choose(LinkKey link, const Pe
   return chosen;
 }
 
-void MetadataFetch::State::ask_of(Instant now, LinkKey link, Peer& peer, Output& out) {
+void MetadataFetch::State::ask_of(Instant now, LinkKey link, Provider& peer, Output& out) {
   if (peer.size == 0 || peer.pause_until) return;
   Claim& claim = claims.at(peer.size);
   Pool* pool = pool_of(link, claim);
@@ -349,7 +349,7 @@ void MetadataFetch::State::ask(Instant now, Output& out) {
 
 /// M2: only what we asked this peer, of exactly the length that the piece has.
 void MetadataFetch::State::accept(Instant now, LinkKey link, const wire::UtMetadata& message, Output& out) {
-  Peer& peer = peers.at(link);
+  Provider& peer = peers.at(link);
   const auto asked = std::find_if(peer.requests.begin(), peer.requests.end(),
                                   [&](const Request& r) { return r.piece == message.piece; });
   if (asked == peer.requests.end()) return;
@@ -409,7 +409,7 @@ void MetadataFetch::State::refute(const Check& check, const MetadataVerdict& ver
 }
 
 void MetadataFetch::State::blame(LinkKey link, Output& out) {
-  Peer& peer = peers.at(link);
+  Provider& peer = peers.at(link);
   if (peer.liar) return;
   peer.liar = true;
   out.liars.push_back(link);
@@ -453,7 +453,7 @@ void MetadataFetch::on_peer(Instant now, LinkKey link, std::uint64_t claimed_siz
   State& s = *state_;
   if (s.done) return;
   const std::uint64_t size = claimed_size <= std::min(kMaxSize, s.budget->largest()) ? claimed_size : 0;
-  Peer& peer = s.peers[link];
+  Provider& peer = s.peers[link];
   if (peer.liar || (peer.size == size && size != 0)) return;
   s.move(link, size);
   s.ask(now, out);

@@ -7,12 +7,6 @@
 #include "node/net/clock.hpp"
 
 namespace lodestone::node {
-namespace {
-
-constexpr wire::Duration kTimerGrain = std::chrono::milliseconds(1);
-
-}  // namespace
-
 DhtDriver::DhtDriver(asio::io_context& io, UniqueFd socket, wire::Instant now, dht::NodeConfig config, wire::Rng rng,
                      std::function<void()> wake)
     : wake_(std::move(wake)),
@@ -57,7 +51,7 @@ void DhtDriver::flush(wire::Instant now) {
     out_.datagrams.clear();
   }
   sources_.clear();
-  timer_.arm(std::max(node_.next_deadline(), now + kTimerGrain));
+  timer_.arm(std::max(node_.next_deadline(), now + Timer::kGrain));
 }
 
 }  // namespace lodestone::node

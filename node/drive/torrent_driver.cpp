@@ -15,7 +15,6 @@
 namespace lodestone::node {
 namespace {
 
-constexpr wire::Duration kTimerGrain = std::chrono::milliseconds(1);
 constexpr wire::Duration kMetadataSaveInterval = std::chrono::seconds(20);
 constexpr std::size_t kMaxStateFile = 128u << 20;  // bytes; a resume file holds an info dict and a few bits a piece
 constexpr std::size_t kFewPeers = 4;  // below this the DHT is asked even if the torrent does not ask for it
@@ -342,7 +341,7 @@ void TorrentDriver::carry_out(TorrentContext& context) {
   if (stopping_) check_stopped(context);
   if (stopped_) return;
   const wire::Instant due = std::min(torrent_.next_deadline(), search_ ? search_->next_deadline() : wire::kNever);
-  timer_.arm(std::max(due, context.now + kTimerGrain));
+  timer_.arm(std::max(due, context.now + Timer::kGrain));
 }
 
 void TorrentDriver::check_stopped(TorrentContext& context) {

@@ -3,10 +3,14 @@
 
 #include <unistd.h>
 
+#include <cerrno>
+
 #include <asio/io_context.hpp>
 #include <asio/posix/stream_descriptor.hpp>
 
 namespace lodestone::node {
+
+std::error_code last_error() { return {errno, std::system_category()}; }
 
 void UniqueFd::reset() {
   if (fd_ >= 0) ::close(fd_);

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <system_error>
 #include <utility>
 
 namespace asio {
@@ -16,6 +17,9 @@ class io_context;
 }
 
 namespace lodestone::node {
+
+/// What the system call that has just failed says (errno).
+[[nodiscard]] std::error_code last_error();
 
 class UniqueFd {
  public:

@@ -13,8 +13,6 @@ namespace {
 constexpr int kUdpReceiveBuffer = 2 << 20;  // bytes: a burst of replies to a lookup must not be lost to a busy moment
 constexpr int kListenBacklog = 256;
 
-std::error_code last_error() { return {errno, std::system_category()}; }
-
 bool set_option(int fd, int level, int name, int value) {
   return ::setsockopt(fd, level, name, &value, sizeof(value)) == 0;
 }

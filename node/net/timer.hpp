@@ -17,6 +17,9 @@ namespace lodestone::node {
 
 class Timer {
  public:
+  /// No driver asks to be called again sooner than that.
+  static constexpr wire::Duration kGrain = std::chrono::milliseconds(1);
+
   Timer(asio::io_context& io, std::function<void()> handler);
   Timer(Timer&&) noexcept = default;
   Timer& operator=(Timer&&) = delete;

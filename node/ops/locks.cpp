@@ -14,8 +14,6 @@
 namespace lodestone::node {
 namespace {
 
-std::error_code last_error() { return {errno, std::system_category()}; }
-
 flock whole_file() {
   flock lock{};
   lock.l_type = F_WRLCK;

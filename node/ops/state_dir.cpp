@@ -15,8 +15,6 @@
 namespace lodestone::node {
 namespace {
 
-std::error_code last_error() { return {errno, std::system_category()}; }
-
 std::error_code make_directory(const std::string& path) {
   if (::mkdir(path.c_str(), 0700) == 0) return {};
   if (errno != EEXIST) return last_error();

@@ -17,14 +17,14 @@
 namespace lodestone::tools {
 namespace {
 
-struct GetOptions {
+struct ItemOptions {
   std::string target;
   std::string salt;
   std::optional<wire::Duration> wait;
 };
 
 /// 64 hex digits are a public key, 40 are the target itself.
-std::optional<wire::Key> target_of(const GetOptions& options) {
+std::optional<wire::Key> target_of(const ItemOptions& options) {
   const auto raw = wire::from_hex(options.target);
   if (!raw) return std::nullopt;
   if (raw->size() == wire::Key::kSize) return wire::Key::from_bytes(*raw);
@@ -34,7 +34,7 @@ std::optional<wire::Key> target_of(const GetOptions& options) {
   return dht::mutable_target(key, wire::as_bytes(options.salt));
 }
 
-ExitCode get(const GetOptions& options, Context& context) {
+ExitCode get(const ItemOptions& options, Context& context) {
   const auto target = target_of(options);
   if (!target)
     return context.fail(ExitCode::usage, "dht get " + options.target,
@@ -72,7 +72,7 @@ ExitCode get(const GetOptions& options, Context& context) {
 }  // namespace
 
 void add_dht_get(CLI::App& dht, Context& context) {
-  auto options = std::make_shared<GetOptions>();
+  auto options = std::make_shared<ItemOptions>();
   CLI::App* command = dht.add_subcommand("get", "Reads an item that is stored in the DHT");
   command->add_option("TARGET", options->target, "The item's target, or the public key that signs it")->required();
   add_salt(*command, options->salt);

@@ -10,10 +10,6 @@
 namespace lodestone::tools {
 namespace {
 
-constexpr wire::Duration kTick = std::chrono::milliseconds(20);
-/// A family whose DHT has not answered by then is left out when the other one is complete.
-constexpr double kFamilyPatience = 2;  // seconds
-
 constexpr double kAgainAfter = 0.5;
 
 }  // namespace

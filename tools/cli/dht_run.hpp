@@ -15,6 +15,12 @@ namespace lodestone::tools {
 /// cli.md: so long nobody may answer before it is a failure of the network.
 inline constexpr wire::Duration kNoAnswerAfter = std::chrono::seconds(15);
 
+/// How often a command looks whether it is done.
+inline constexpr wire::Duration kTick = std::chrono::milliseconds(20);
+
+/// A family whose DHT has not answered by then is left out when the other one is done.
+inline constexpr double kFamilyPatience = 2;  // seconds
+
 /// For a node that was named and stays silent.
 inline constexpr const char* kNoReplyHint = "It may be down, behind a firewall, or no DHT node";
 

@@ -23,10 +23,7 @@
 namespace lodestone::tools {
 namespace {
 
-constexpr wire::Duration kTick = std::chrono::milliseconds(20);
 constexpr std::size_t kAtOnce = 3;
-/// A family whose DHT has not answered by then is left out when the other one is done.
-constexpr double kFamilyPatience = 2;  // seconds
 
 struct SizeOptions {
   std::uint32_t lookups = 16;

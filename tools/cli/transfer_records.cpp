@@ -17,7 +17,7 @@ constexpr std::array<std::string_view, magnet::kPeerSources> kSources = {"dht", 
 /// Durations to the millisecond: more digits say nothing.
 double rounded(double seconds) { return std::round(seconds * 1000) / 1000; }
 
-std::uint64_t whole(double rate) { return rate > 0 ? static_cast<std::uint64_t>(std::llround(rate)) : 0; }
+std::uint64_t bytes_per_second(double rate) { return rate > 0 ? static_cast<std::uint64_t>(std::llround(rate)) : 0; }
 
 }  // namespace
 
@@ -64,8 +64,8 @@ ordered_json progress_record(const wire::InfoHash& hash, const magnet::TorrentSt
           {"info_hash", hash.hex()},
           {"bytes_done", status.bytes_done},
           {"bytes_total", status.bytes_total},
-          {"rate_down", whole(status.rate_down)},
-          {"rate_up", whole(status.rate_up)},
+          {"rate_down", bytes_per_second(status.rate_down)},
+          {"rate_up", bytes_per_second(status.rate_up)},
           {"peers", {{"connected", status.connected}, {"seen", status.seen}, {"by_source", std::move(by_source)}}},
           {"eta", eta ? ordered_json(rounded(*eta)) : ordered_json(nullptr)}};
 }

@@ -6,11 +6,6 @@
 #include "dht/node_id_security.hpp"
 
 namespace lodestone::tools::sim {
-namespace {
-
-constexpr Duration kTimerGrain = std::chrono::milliseconds(1);  // as the real driver
-
-}  // namespace
 
 DhtHost::DhtHost(World& world, HostId host, std::uint16_t port, dht::NodeConfig config, dht::Output& arena)
     : world_(world),
@@ -40,12 +35,17 @@ void DhtHost::flush() {
     world_.send(host_, entry.to, arena_.datagrams.payload(entry));
   arena_.datagrams.clear();
   const Instant next = node_.next_deadline();
-  timer_.arm(next == wire::kNever ? next : std::max(next, world_.now() + kTimerGrain));
+  timer_.arm(next == wire::kNever ? next : std::max(next, world_.now() + Timer::kGrain));
   if (arena_.events.empty()) return;
   // A handler may use this or another host, and with it the arena.
   std::vector<dht::Event> events = std::exchange(arena_.events, {});
   if (!on_event_) return;
   for (dht::Event& event : events) on_event_(std::move(event));
+}
+
+dht::NodeConfig public_node_config(World& world, HostId host) {
+  wire::Rng rng = world.fork_rng();
+  return public_node_config(rng, world.address(host));
 }
 
 dht::NodeConfig public_node_config(wire::Rng& rng, const Address& address) {

@@ -57,5 +57,7 @@ class DhtHost {
 /// What all crowds use: the public rules (S5: global addresses only, diversity on), and the id of a node that has been
 /// at that address before (T1). Who comes with another one is given it soon.
 [[nodiscard]] dht::NodeConfig public_node_config(wire::Rng& rng, const Address& address);
+/// With a generator of its own.
+[[nodiscard]] dht::NodeConfig public_node_config(World& world, HostId host);
 
 }  // namespace lodestone::tools::sim

@@ -9,11 +9,6 @@ namespace {
 
 constexpr std::size_t kBlockMemory = 16u << 20;
 
-dht::NodeConfig dht_config(World& world, HostId host) {
-  wire::Rng rng = world.fork_rng();
-  return public_node_config(rng, world.address(host));
-}
-
 }  // namespace
 
 HostilePeer::HostilePeer(World& world, Streams& streams, const Sample& sample, const HostilePeerSpec& spec,
@@ -23,7 +18,7 @@ HostilePeer::HostilePeer(World& world, Streams& streams, const Sample& sample, c
       sample_(sample),
       spec_(spec),
       host_(world.add_host({})),
-      dht_(world, host_, spec.port, dht_config(world, host_), arena),
+      dht_(world, host_, spec.port, public_node_config(world, host_), arena),
       rng_(world.fork_rng()),
       peer_id_(rng_.id<wire::PeerId>()),
       blocks_(kBlockMemory) {

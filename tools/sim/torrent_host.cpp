@@ -11,7 +11,6 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr Duration kTimerGrain = 1ms;
 constexpr Duration kSweepGrain = 250ms;
 constexpr Duration kLongestSweep = 5s;  // a deadline may have come nearer since it was looked at
 constexpr Duration kTick = 1s;
@@ -57,11 +56,6 @@ magnet::TorrentConfig torrent_config(const TorrentHostSpec& spec, const wire::Pe
   return c;
 }
 
-dht::NodeConfig dht_config(World& world, HostId host) {
-  wire::Rng rng = world.fork_rng();
-  return public_node_config(rng, world.address(host));
-}
-
 }  // namespace
 
 TorrentHost::TorrentHost(World& world, Streams& streams, const TorrentHostSpec& spec, dht::Output& arena)
@@ -69,7 +63,7 @@ TorrentHost::TorrentHost(World& world, Streams& streams, const TorrentHostSpec& 
       streams_(streams),
       spec_(spec),
       host_(world.add_host({.nat = spec.nat})),
-      dht_(world, host_, spec.port, dht_config(world, host_), arena),
+      dht_(world, host_, spec.port, public_node_config(world, host_), arena),
       peer_id_(make_peer_id(world.fork_rng())),
       policy_(global_only()),
       blocks_(spec.block_memory),
@@ -481,7 +475,7 @@ void TorrentHost::settle() {
     return;
   }
   const Instant next = torrent_.next_deadline();
-  torrent_timer_.arm(next == wire::kNever ? next : std::max(next, world_.now() + kTimerGrain));
+  torrent_timer_.arm(next == wire::kNever ? next : std::max(next, world_.now() + Timer::kGrain));
 }
 
 }  // namespace lodestone::tools::sim

@@ -152,6 +152,9 @@ class World {
 /// A timer of somebody's. Re-arming costs nothing while the deadline only moves away.
 class Timer {
  public:
+  /// As the real drivers: nobody asks to be called again sooner than that.
+  static constexpr Duration kGrain = std::chrono::milliseconds(1);
+
   Timer(World& world, World::Call call) : world_(&world), key_(world.make_timer(std::move(call))) {}
   ~Timer() { world_->drop_timer(key_); }
   Timer(const Timer&) = delete;
