@@ -19,6 +19,9 @@
 #   LODESTONE_FUZZ      libFuzzer executables instead of corpus replayers (needs clang)
 #   LODESTONE_BENCH     build the benchmarks (needs Google Benchmark)
 #   LODESTONE_LTO       link-time optimisation of the binary and of the benchmarks
+#   LODESTONE_BULK      for who compiles everything once: the rooms ten sources at a time, the tests with a precompiled
+#                       Catch2. Half of the work in all, but more after each edit
+#   LODESTONE_SCENARIOS build the simulated scenarios among the tests
 
 set(LODESTONE_PRESET "" CACHE STRING "release, dev, tsan, fuzz, bench, or empty")
 set_property(CACHE LODESTONE_PRESET PROPERTY STRINGS "" release dev tsan fuzz bench)
@@ -68,6 +71,9 @@ option(LODESTONE_SANITIZE "Build with ASan and UBSan" ${_sanitize})
 option(LODESTONE_TSAN "Build with ThreadSanitizer" ${_tsan})
 option(LODESTONE_FUZZ "Build libFuzzer executables" ${_fuzz})
 option(LODESTONE_BENCH "Build the benchmarks" ${_bench})
+
+option(LODESTONE_BULK "Compile many sources at a time" OFF)
+option(LODESTONE_SCENARIOS "Build the simulated scenarios" ON)
 
 if(NOT CMAKE_BUILD_TYPE AND NOT CMAKE_CONFIGURATION_TYPES)
   set(CMAKE_BUILD_TYPE ${_build_type} CACHE STRING "Release, RelWithDebInfo or Debug" FORCE)
