@@ -29,49 +29,37 @@ class Nearest {
       : target_(target), prefix_(wire::load_be64(target.bytes().data())), out_(out) {
     assert(out.size() <= kMax);
   }
-  /// Most of a wide bucket is too far away to matter, and a branch that asks so for each contact is guessed wrong too
-  /// often: the keys are computed without branches, and only what lies below a limit is looked at, which is raised
-  /// until enough does.
-  void show_all(const TableEntries& entries, bool good_only) {
-    const std::size_t n = entries.size();
-    if (n > kBlock || n <= 2 * out_.size() || size_ != 0) {
-      for (const Entry& e : entries)
-        if (!good_only || e.good()) show(key_of(e), e);
-      return;
-    }
-    std::array<std::uint64_t, kBlock> keys;
-    std::uint64_t spread = 0;
-    std::size_t next = 0;
-    for (const Entry& e : entries) {
-      keys[next] = key_of(e);
-      spread |= keys[next++];
-    }
-    // Ids are random, so below half of `spread` there is half of them; where they are not, it takes more rounds.
-    const int bits = 64 - std::countl_zero(spread | 1);
-    std::uint64_t low = 0;
-    const int octaves = static_cast<int>(std::bit_width(n / (2 * out_.size())));
-    for (int down = std::min(octaves, bits - 1); !full() && down >= 0; --down) {
-      const std::uint64_t high = ~std::uint64_t{0} >> (64 - bits + down);
-      std::array<std::uint8_t, kBlock> inside;
-      std::size_t count = 0;
-      for (std::size_t i = 0; i < n; ++i) {
-        inside[count] = static_cast<std::uint8_t>(i);
-        count += keys[i] - low <= high - low;
-      }
-      for (std::size_t i = 0; i < count; ++i) {
-        const Entry& e = entries[inside[i]];
-        if (!good_only || e.good()) show(keys[inside[i]], e);
-      }
-      low = high + 1;
-    }
-  }
+  /// Entries in order of ids: those that share most bits with the target are side by side, so that most of a wide
+  /// bucket is never looked at.
+  void show_all(const TableEntries& entries, bool good_only) { show_range(entries, 0, entries.size(), good_only); }
   [[nodiscard]] std::size_t size() const { return size_; }
   [[nodiscard]] bool full() const { return size_ == out_.size(); }
 
  private:
-  static constexpr std::size_t kBlock = 128;
+  // So few are compared one by one.
+  static constexpr std::size_t kFew = 8;
 
-  [[nodiscard]] std::uint64_t key_of(const Entry& e) const { return e.id_begin() ^ prefix_; }
+  void show_range(const TableEntries& entries, std::size_t low, std::size_t high, bool good_only) {
+    while (high - low > kFew) {
+      // The half that agrees with the target in the first bit in which these differ is closer, all of it.
+      const std::uint64_t first = entries[low].id_begin();
+      const std::uint64_t differ = first ^ entries[high - 1].id_begin();
+      if (differ == 0) break;
+      const std::uint64_t bit = std::bit_floor(differ);
+      const std::size_t middle = entries.first_not_below(low, high, (first | bit) & ~(bit - 1));
+      if ((prefix_ & bit) != 0) {
+        show_range(entries, middle, high, good_only);
+        high = middle;
+      } else {
+        show_range(entries, low, middle, good_only);
+        low = middle;
+      }
+      // What is left shares this bit and all before it.
+      if (full() && ((entries[low].id_begin() ^ prefix_) & ~(bit - 1)) > keys_[size_ - 1]) return;
+    }
+    for (std::size_t i = low; i < high; ++i)
+      if (!good_only || entries[i].good()) show(entries[i].id_begin() ^ prefix_, entries[i]);
+  }
   void show(std::uint64_t key, const Entry& e) {
     if (size_ == out_.size() && !before(key, e, size_ - 1)) return;
     std::size_t at = size_ < out_.size() ? size_++ : size_ - 1;
@@ -116,9 +104,8 @@ std::size_t RoutingTable::bucket_of(const wire::NodeId& id) const {
 
 RoutingTable::Entry* RoutingTable::find_mutable(const wire::NodeId& id) {
   TableEntries& entries = buckets_[bucket_of(id)].entries;
-  for (std::size_t i = 0; i < entries.size(); ++i)
-    if (entries[i].has_id(id)) return &entries[i];
-  return nullptr;
+  const std::size_t i = entries.place_of(id);
+  return i < entries.size() && entries[i].has_id(id) ? &entries[i] : nullptr;
 }
 
 const RoutingTable::Entry* RoutingTable::find(const wire::NodeId& id) const {
@@ -194,7 +181,7 @@ RoutingTable::Outcome RoutingTable::insert(const Entry& entry) {
     Bucket& b = buckets_[home];
     b.spares.erase_if([&](const Entry& s) { return s.has_id(contact.id); });
     if (b.entries.size() < capacity(home)) {
-      b.entries.push_back(entry);
+      b.entries.insert_sorted(entry);
       ++size_;
       return Outcome::added;
     }
@@ -235,7 +222,7 @@ void RoutingTable::split() {
   Bucket& b = buckets_[depth];
   b.entries.erase_if([&](const Entry& e) {
     const bool goes = static_cast<std::size_t>(wire::common_prefix(own_, e.id())) != depth;
-    if (goes) deeper.entries.push_back(e);
+    if (goes) deeper.entries.push_back(e);  // they come in order
     return goes;
   });
   b.spares.clear();
@@ -299,7 +286,7 @@ void RoutingTable::promote(std::size_t bucket) {
       if (b.spares[i].rtt_ms() < b.spares[best].rtt_ms()) best = i;
     const Contact spare = b.spares[best].contact();
     if (find(spare.id) == nullptr && rival(spare, [](const Entry&) { return true; }) == nullptr) {
-      b.entries.push_back(b.spares[best]);
+      b.entries.insert_sorted(b.spares[best]);
       ++size_;
     }
     b.spares.erase(best);
@@ -418,6 +405,7 @@ void RoutingTable::check_invariants() const {
     const Bucket& b = buckets_[i];
     assert(b.entries.size() <= capacity(i) && b.spares.size() <= max_spares());
     prefixes.clear();
+    for (std::size_t at = 1; at < b.entries.size(); ++at) assert(b.entries[at - 1].id() < b.entries[at].id());
     for (const Entry& e : b.entries) {
       const Contact c = e.contact();
       assert(c.endpoint.family() == family_ && c.id != own_ && bucket_of(c.id) == i);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // A contact as the routing table keeps it, 36 bytes (v6: 48), and a bucket's worth of them side by side. A table is of
 // one family, so that an entry holds its id and endpoint the way they are sent, and is shown without being translated.
-// Invariant: all entries of one TableEntries are of its family; its memory is in proportion to what is in it.
+// Invariant: all entries of one TableEntries are of its family; its memory is in proportion to what is in it. Who only
+// ever inserts by id() finds them in that order.
 #pragma once
 
 #include <algorithm>
@@ -120,11 +121,26 @@ class TableEntries {
   [[nodiscard]] Iterator begin() const { return {memory_.get(), stride_}; }
   [[nodiscard]] Iterator end() const { return {memory_.get() + std::size_t{size_} * stride_, stride_}; }
 
-  /// The entry may not be one of these.
-  void push_back(const TableEntry& entry) {
-    assert(TableEntry::size(entry.family()) == stride_);
-    if (size_ == capacity_) resize(capacity_ + kGrow);
-    std::memcpy(static_cast<void*>(at(size_++)), &entry, stride_);
+  // The entry may not be one of these.
+  void push_back(const TableEntry& entry) { insert(size_, entry); }
+  /// In order of ids, if the others are.
+  void insert_sorted(const TableEntry& entry) { insert(place_of(entry.id()), entry); }
+  /// Of entries in order of ids: the first that is not below this one.
+  [[nodiscard]] std::size_t place_of(const wire::NodeId& id) const {
+    const std::uint64_t begin = wire::load_be64(id.bytes().data());
+    std::size_t low = first_not_below(0, size_, begin);
+    while (low < size_ && at(low)->id_begin() == begin && at(low)->id() < id) ++low;
+    return low;
+  }
+  /// Likewise, in [low, high), by the first 64 bits only.
+  [[nodiscard]] std::size_t first_not_below(std::size_t low, std::size_t high, std::uint64_t begin) const {
+    for (std::size_t n = high - low; n > 0;) {
+      const std::size_t half = n / 2;
+      const bool below = at(low + half)->id_begin() < begin;
+      low = below ? low + half + 1 : low;
+      n = below ? n - half - 1 : half;
+    }
+    return low;
   }
   /// The others keep their order.
   void erase(std::size_t i) {
@@ -154,6 +170,14 @@ class TableEntries {
 
  private:
   static constexpr std::size_t kGrow = 2;
+
+  void insert(std::size_t i, const TableEntry& entry) {
+    assert(TableEntry::size(entry.family()) == stride_);
+    if (size_ == capacity_) resize(capacity_ + kGrow);
+    std::memmove(static_cast<void*>(at(i + 1)), at(i), (size_ - i) * stride_);
+    std::memcpy(static_cast<void*>(at(i)), &entry, stride_);
+    ++size_;
+  }
 
   [[nodiscard]] TableEntry* at(std::size_t i) const {
     return reinterpret_cast<TableEntry*>(memory_.get() + i * stride_);
