@@ -156,6 +156,7 @@ bool Node::State::on_reply(Instant now, const Endpoint& from, const krpc::Messag
   const auto query = queries.match(now, message.transaction, from);
   if (!query) return false;
   ++counters.replies_in;
+  connected(now);
   if (reply.external && reply.external->family() == config.family) own_address.vote(from, *reply.external);
   if (reply.external && !config.private_net) address_votes.vote(now, from.address, reply.external->address);
   const Duration rtt = now - query->sent;
@@ -201,6 +202,7 @@ bool Node::State::on_error(Instant now, const Endpoint& from, const krpc::Messag
   const auto query = queries.match(now, message.transaction, from);
   if (!query) return false;
   ++counters.errors_in;
+  connected(now);
   // It is alive (L6); who it is, an error does not say, so the table learns nothing new from it.
   if (const auto* known = query->expected ? table.find(*query->expected) : nullptr;
       known != nullptr && known->endpoint() == from) {
@@ -228,7 +230,7 @@ void Node::State::on_late(Instant now, const RpcTable::Late& late, Output& out) 
   const Pending& query = late.query;
   if (late.how == Lateness::lost) {
     ++counters.timeouts;
-    if (query.expected) lost(now, {*query.expected, query.to});
+    if (query.expected) unanswered(now, {*query.expected, query.to}, query.sent);
     if (query.purpose == Purpose::probe) verifier.failed(now, query.to);
     if (query.purpose == Purpose::caller) {
       event::QueryDone done;
@@ -246,14 +248,16 @@ void Node::State::on_late(Instant now, const RpcTable::Late& late, Output& out) 
 
 void Node::State::advance(Instant now, Output& out) {
   while (const auto late = queries.next_late(now)) on_late(now, *late, out);
+  count_failures(now);
   if (responder.next_sweep() <= now) responder.sweep(now);
   work(now, out);
 }
 
 Instant Node::State::next_deadline() const {
   if (can_start()) return latest;
-  Instant next = std::min({queries.next_deadline(), responder.next_sweep(), bootstrap.next_deadline(),
-                           maintenance.next_deadline(), announcer.next_deadline(table.size())});
+  Instant next =
+      std::min({queries.next_deadline(), outage.next_deadline(), responder.next_sweep(), bootstrap.next_deadline(),
+                maintenance.next_deadline(), announcer.next_deadline(table.size())});
   // While the rpc table is full, its own deadlines are what verification waits for.
   if (!queries.full()) next = std::min(next, verifier.next_deadline());
   return next;
@@ -301,6 +305,24 @@ void Node::State::told_of(Instant now, Purpose purpose, const krpc::Reply& reply
                      if (queries.table().waits_for(named.endpoint)) return;
                      if (verifier.offer(now, named, due)) fill_next = due + kFillSpacing;
                    });
+}
+
+// T5: whoever does not answer while nobody does may be there, and we may not be.
+void Node::State::unanswered(Instant now, const Contact& contact, Instant sent) {
+  if (outage.failed(now, contact, sent)) {
+    ++counters.outages;
+    bootstrap.table_shrank(now, 0);  // the ladder runs on, whatever the table holds
+  }
+  count_failures(now);
+}
+
+void Node::State::connected(Instant now) {
+  if (outage.heard(now)) bootstrap.first_contact(now);
+  count_failures(now);
+}
+
+void Node::State::count_failures(Instant now) {
+  while (const auto contact = outage.take(now)) lost(now, *contact);
 }
 
 void Node::State::lost(Instant now, const Contact& contact) {
@@ -493,6 +515,7 @@ const NodeId& Node::id() const { return state_->config.id; }
 Family Node::family() const { return state_->config.family; }
 std::size_t Node::table_size() const { return state_->table.size(); }
 bool Node::ever_answered() const { return state_->ever_answered; }
+bool Node::offline() const { return state_->outage.offline(); }
 std::optional<Endpoint> Node::external() const { return state_->own_address.endpoint(); }
 
 std::vector<NodeView> Node::closest(const Key& target, std::size_t n) const {

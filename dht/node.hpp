@@ -256,6 +256,8 @@ struct Counters {
   std::uint64_t refused_destination = 0;  // S5
   // Stored peers that are gone (S2): by age, and for newer or closer ones.
   std::uint64_t peers_expired = 0, peers_displaced = 0;
+  // T5: how often nobody at all could be heard.
+  std::uint64_t outages = 0;
   // `evicted` by reason.
   std::uint64_t evicted_silent = 0, evicted_impostor = 0;
 };
@@ -315,6 +317,7 @@ class Node {
   [[nodiscard]] Family family() const;
   [[nodiscard]] std::size_t table_size() const;
   [[nodiscard]] bool ever_answered() const;  // some node has answered us since the start
+  [[nodiscard]] bool offline() const;        // T5: of late nobody has
   /// Where most of those who answered lately say we are (BEP 42 "ip").
   [[nodiscard]] std::optional<Endpoint> external() const;
   [[nodiscard]] std::vector<NodeView> closest(const Key& target, std::size_t n) const;

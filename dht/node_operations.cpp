@@ -119,7 +119,7 @@ void Node::State::finished(Instant now, Run run, LookupId id, const Traversal::O
   if (id != 0) announcer.finished(now, id, outcome.stored, table.size(), rng);
   if (run != joining) return;
   joining = 0;
-  bootstrap.finished(now, table.size(), rng);
+  bootstrap.finished(now, outage.offline() ? 0 : table.size(), rng);
   if (table.empty() || bootstrapped) return;
   bootstrapped = true;
   fruitless = 0;
@@ -174,7 +174,7 @@ void Node::State::join(Instant now, Output& out) {
   joining = ++last_run;
   bootstrap.started();
   std::vector<Endpoint> introducers;
-  if (table.size() < static_cast<std::size_t>(config.limits.k)) introducers = bootstrap.batch();
+  if (outage.offline() || table.size() < static_cast<std::size_t>(config.limits.k)) introducers = bootstrap.batch();
   start(now, {joining, 0, make_silent_lookup(Key{config.id.bytes()}, kJoinAlpha)}, introducers, out);
 }
 

@@ -15,6 +15,7 @@
 #include "dht/lookup.hpp"
 #include "dht/maintenance.hpp"
 #include "dht/node.hpp"
+#include "dht/outage.hpp"
 #include "dht/own_address.hpp"
 #include "dht/queries.hpp"
 #include "dht/responder.hpp"
@@ -54,6 +55,10 @@ struct Node::State {
   /// A reply names contacts. A table that is new asks them, too, so that it is full within a minute or two and not when
   /// the refreshes of an hour have passed; no pinhole of theirs is open for us (T2).
   void told_of(Instant now, Purpose purpose, const krpc::Reply& reply);
+  void unanswered(Instant now, const Contact& contact, Instant sent);
+  /// Somebody has answered us.
+  void connected(Instant now);
+  void count_failures(Instant now);
   void lost(Instant now, const Contact& contact);
   /// It answered with another id than it was known by (L6).
   void impostor(Instant now, const Contact& known, const NodeId& claimed, Purpose asked_for);
@@ -115,6 +120,7 @@ struct Node::State {
   Queries queries;
   RoutingTable table;
   Responder responder;
+  Outage outage;
   Verifier verifier;
   Bootstrap bootstrap;
   Maintenance maintenance;

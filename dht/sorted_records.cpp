@@ -27,10 +27,13 @@ std::size_t SortedRecords::page_of(const wire::Key& key) const {
 }
 
 std::size_t SortedRecords::index_in(const Page& page, const wire::Key& key) const {
+  const std::uint64_t prefix = wire::load_be64(key.bytes().data());
   std::size_t low = 0;
   for (std::size_t n = page.count; n > 0;) {
     const std::size_t half = n / 2;
-    if (std::memcmp(record(page, low + half), key.bytes().data(), kKeySize) < 0) {
+    const std::uint8_t* const r = record(page, low + half);
+    const std::uint64_t first = wire::load_be64(r);
+    if (first != prefix ? first < prefix : std::memcmp(r, key.bytes().data(), kKeySize) < 0) {
       low += half + 1;
       n -= half + 1;
     } else {

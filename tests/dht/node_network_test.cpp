@@ -479,3 +479,46 @@ TEST_CASE("ping and find_node to one address report what came back") {
   CHECK(done[1].query == b);
   CHECK(done[1].nodes.size() == 2);
 }
+
+TEST_CASE("T5 a node whose cable is out for hours keeps its table, goes on asking, and is back at once") {
+  const wire::Family family = GENERATE(wire::Family::v4, wire::Family::v6);
+  DhtNetwork net{7, family};
+  join_all(net, 30);
+  net.run_for(2min);
+  const std::size_t before = net.node(5).table_size();
+  REQUIRE(before >= 20);
+  const auto evicted_before = net.node(5).counters().evicted;
+  const wire::Endpoint us = net.host(5).endpoint;
+  net.filter = [&](const auto& from, const auto& to, const auto&) { return from != us && to != us; };
+  const wire::Duration out = GENERATE(1h, 7h);
+  net.run_for(out);
+  CHECK(net.node(5).offline());
+  CHECK(net.node(5).counters().outages == 1);
+  // What failed before it was certain may be gone, no more.
+  CHECK(net.node(5).counters().evicted - evicted_before <= 7);
+  CHECK(net.node(5).table_size() + 7 >= before);
+  net.node(5).check_invariants();
+  const auto sent = net.host(5).sent;
+  net.run_for(1h);
+  CHECK(net.host(5).sent > sent + 60);     // the ladder runs on
+  CHECK(net.host(5).sent < sent + 6'000);  // gently
+  net.filter = nullptr;
+  CHECK(net.run_until(150s, [&] { return !net.node(5).offline(); }));
+  const auto hash = net.rng().id<wire::InfoHash>();
+  find_peers(net, 5, hash, dht::AnnounceSpec{.port = 4000});
+  net.run_for(10s);
+  const auto done = net.host(5).all<dht::event::AnnounceDone>();
+  REQUIRE(!done.empty());
+  CHECK(done.back().stored.size() == 8);
+}
+
+TEST_CASE("T5 in a network of two the other one's death is noticed all the same") {
+  DhtNetwork net;
+  join_all(net, 2);
+  net.run_for(30s);
+  REQUIRE(net.node(0).table_size() == 1);
+  net.host(1).up = false;
+  net.run_for(1h);
+  CHECK(net.node(0).table_size() == 0);
+  CHECK(net.node(0).counters().outages == 0);
+}
