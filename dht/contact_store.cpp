@@ -6,6 +6,8 @@
 #include <bit>
 #include <cassert>
 
+#include "dht/node_id_security.hpp"
+
 namespace lodestone::dht {
 namespace {
 
@@ -132,7 +134,7 @@ bool ContactStore::make_room(const wire::Key& key) {
   });
   if (!victim) return false;
   remove(*victim);
-  ++dropped_;
+  ++dropped_.displaced;
   return true;
 }
 
@@ -149,7 +151,7 @@ void ContactStore::failed(const Contact& contact, bool online) {
   if (r == nullptr || !same_endpoint(r, contact)) return;
   if (!good(r) && online) {
     remove(key);
-    ++dropped_;
+    ++dropped_.silent;
     return;
   }
   good_ -= good(r) ? 1 : 0;
@@ -161,12 +163,17 @@ void ContactStore::evict(const Contact& contact) {
   const std::uint8_t* const r = records_.find(key);
   if (r == nullptr || !same_endpoint(r, contact)) return;
   remove(key);
-  ++dropped_;
+  ++dropped_.impostor;
+}
+
+void ContactStore::move_to(const wire::NodeId& own) {
+  own_ = own;
+  if (has(own)) remove(wire::Key{own.bytes()});
 }
 
 // --- asking ---
 
-std::size_t ContactStore::closest(const wire::Key& target, std::span<Contact> out) const {
+std::size_t ContactStore::closest(const wire::Key& target, std::span<Contact> out, bool verified_only) const {
   struct Found {
     const std::uint8_t* record;
     wire::Distance distance;
@@ -180,7 +187,9 @@ std::size_t ContactStore::closest(const wire::Key& target, std::span<Contact> ou
     if (!good(r)) return;
     const wire::Distance d = wire::distance(target, key_of(r));
     if (n == wanted && d >= found[n - 1].distance) return;
-    const wire::Address prefix = contact_of(r).endpoint.address.diversity_prefix();
+    const Contact contact = contact_of(r);
+    if (verified_only && !id_matches(contact.id, contact.endpoint.address)) return;
+    const wire::Address prefix = contact.endpoint.address.diversity_prefix();
     if (settings_.diverse) {
       const auto same = std::find_if(found.begin(), found.begin() + static_cast<std::ptrdiff_t>(n),
                                      [&](const Found& f) { return f.prefix == prefix; });

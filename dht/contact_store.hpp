@@ -38,7 +38,11 @@ class ContactStore {
   [[nodiscard]] bool full() const { return size() >= settings_.capacity; }
   [[nodiscard]] std::size_t bytes() const { return records_.bytes() + per_prefix_.capacity(); }
   [[nodiscard]] bool has(const wire::NodeId& id) const { return records_.find(wire::Key{id.bytes()}) != nullptr; }
-  [[nodiscard]] std::uint64_t dropped() const { return dropped_; }
+  /// How many have left, by reason.
+  struct Dropped {
+    std::uint64_t silent = 0, impostor = 0, displaced = 0;
+  };
+  [[nodiscard]] const Dropped& dropped() const { return dropped_; }
 
   /// It answered a query of ours under this id. False when there is no room for it.
   bool answered(wire::Instant now, const Contact& contact, wire::Duration rtt);
@@ -48,9 +52,12 @@ class ContactStore {
   void failed(const Contact& contact, bool online);
   /// It answers under another id.
   void evict(const Contact& contact);
+  /// Our id has changed.
+  void move_to(const wire::NodeId& own);
 
-  /// The XOR-closest good ones, closest first, outside private nets one of a prefix; returns how many. At most 32.
-  std::size_t closest(const wire::Key& target, std::span<Contact> out) const;
+  /// The XOR-closest good ones, closest first, outside private nets one of a prefix; returns how many. At most 32. With
+  /// verified_only those whose id is one that their address allows (BEP 42).
+  std::size_t closest(const wire::Key& target, std::span<Contact> out, bool verified_only = false) const;
   /// The next one on the way round the key space that has been silent for so long, or failed; it counts as asked until
   /// it answers or fails. Looks at no more than `steps` records.
   [[nodiscard]] std::optional<Contact> walk(wire::Instant now, wire::Duration silence, std::size_t steps);
@@ -102,7 +109,7 @@ class ContactStore {
   SortedRecords records_;
   std::vector<std::uint8_t> per_prefix_;  // how many of each prefix, by keyed hash
   std::size_t good_ = 0;
-  std::uint64_t dropped_ = 0;
+  Dropped dropped_;
   wire::Key cursor_;  // where the walk goes on
 };
 

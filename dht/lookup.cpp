@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <cassert>
 
+#include "dht/lookup_cache.hpp"
+
 namespace lodestone::dht {
 
 Lookup::Lookup(const Params& params, const NodeId& own_id, const Guard& guard, std::unique_ptr<Gather> gather)
@@ -23,6 +25,11 @@ void Lookup::add_local_peers(const krpc::CompactPeers& peers, const OwnAddress& 
     if (peer && take_peer(*peer, own_address)) found.peers.push_back(*peer);
   }
   if (!found.peers.empty()) out.events.emplace_back(std::move(found));
+}
+
+void Lookup::add_contact(const Contact& contact) {
+  if (contact.id == own_id_ || !guard_.allows(contact.endpoint)) return;
+  if (candidates_.add(contact) && trace_) trace_->known(contact.endpoint, event::Hop::Source::store);
 }
 
 void Lookup::add_introducer(const Endpoint& endpoint) {
@@ -115,7 +122,19 @@ void Lookup::begin_to_tell() {
   }
 }
 
-Traversal::Outcome Lookup::outcome() const { return {answered_, announce_ ? announce_->stored_count() : 0}; }
+Traversal::Outcome Lookup::outcome() const {
+  Outcome out{answered_, announce_ ? announce_->stored_count() : 0};
+  if (params_.silent || params_.method != krpc::Method::get_peers) return out;
+  out.info_hash = params_.target;
+  out.peers = named_;
+  // Not only the closest of all: these may have chosen their ids for this hash (L8), and the next lookup shall not
+  // start from them alone.
+  candidates_.for_each_answered([&, counts = trusted(params_.k / 2)](const Candidates::Candidate& c) mutable {
+    if (counts(c)) out.closest.push_back(c.contact);
+    return out.closest.size() < LookupCache::kNodes;
+  });
+  return out;
+}
 
 bool Lookup::hopes() const {
   return params_.method == krpc::Method::get_peers && !params_.silent && candidates_.outstanding();
@@ -154,6 +173,8 @@ void Lookup::take_values(Instant now, const Answer& answer, Output& out) {
     if (take_peer(peer, answer.own_address)) found.peers.push_back(peer);
   }
   if (found.peers.empty()) return;
+  const std::size_t more = std::min(found.peers.size(), LookupCache::kPeers - named_.size());
+  named_.insert(named_.end(), found.peers.begin(), found.peers.begin() + static_cast<std::ptrdiff_t>(more));
   if (!first_value_) first_value_ = now;
   out.events.emplace_back(std::move(found));
 }

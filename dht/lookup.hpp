@@ -38,11 +38,13 @@ class Lookup final : public Traversal {
   /// `own_id` is never asked. `gather` may be null.
   Lookup(const Params& params, const NodeId& own_id, const Guard& guard, std::unique_ptr<Gather> gather = nullptr);
 
-  /// Peers that need no asking: those stored here. Streamed like others, from an empty endpoint.
+  /// Peers that need no asking: those stored here, those of the last lookup. Streamed like others, from an empty
+  /// endpoint.
   void add_local_peers(const krpc::CompactPeers& peers, const OwnAddress& own_address, Output& out);
 
   [[nodiscard]] const Key& target() const override { return params_.target; }
   void begin(Instant now, std::span<const Contact> closest, std::span<const Endpoint> introducers) override;
+  void add_contact(const Contact& contact) override;
   void add_introducer(const Endpoint& endpoint) override;
   [[nodiscard]] std::optional<Ask> next(Instant now) override;
   void on_reply(Instant now, std::uint32_t tag, const Answer& answer, Output& out) override;
@@ -89,6 +91,7 @@ class Lookup final : public Traversal {
   Candidates candidates_;
   std::optional<Announce> announce_;
   std::vector<Endpoint> peers_;  // sorted
+  std::vector<Endpoint> named_;  // the first of those that replies named
   std::optional<Instant> first_packet_;
   std::optional<Instant> first_value_;
   std::uint32_t asked_ = 0;

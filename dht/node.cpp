@@ -47,6 +47,8 @@ Limits Limits::node() {
   l.peer_store_bytes = 24 << 20;
   l.items_total = 20'000;
   l.items_bytes = 16u << 20;
+  l.contact_store = 100'000;
+  l.cached_lookups = 256;
   l.max_outstanding = 10'000;
   l.max_lookups = 256;
   return l;
@@ -73,6 +75,7 @@ Node::State::State(Instant start, NodeConfig settings, wire::Rng generator)
       throttle(start, rates_of(config), rng),
       queries(config),
       table(start, config.family, config.id, config.limits.k, !config.private_net),
+      beyond(start, config, rng),
       responder(start, config, rng),
       verifier(config.limits.early_rate),
       bootstrap(static_cast<std::size_t>(config.limits.k)),
@@ -168,7 +171,10 @@ bool Node::State::on_reply(Instant now, const Endpoint& from, const krpc::Messag
     heard(now, contact, rtt, out);
   }
 
-  if (expected && query->asks_nodes && query->purpose != Purpose::caller) told_of(now, query->purpose, reply);
+  if (expected && query->asks_nodes && query->purpose != Purpose::caller) {
+    told_of(now, query->purpose, reply);
+    learn(now, reply);
+  }
   if (expected && query->asks_samples && reply.samples) take_samples(now, *query, contact, reply, out);
 
   switch (query->purpose) {
@@ -207,6 +213,8 @@ bool Node::State::on_error(Instant now, const Endpoint& from, const krpc::Messag
   if (const auto* known = query->expected ? table.find(*query->expected) : nullptr;
       known != nullptr && known->endpoint() == from) {
     heard(now, {*query->expected, from}, now - query->sent, out);
+  } else if (query->expected && query->purpose == Purpose::probe) {
+    beyond.failed({*query->expected, from}, true);  // nobody to start a lookup from
   }
   if (query->purpose == Purpose::traversal) {
     if (Traversal* traversal = find_asking(query->owner)) {
@@ -259,13 +267,14 @@ Instant Node::State::next_deadline() const {
       std::min({queries.next_deadline(), outage.next_deadline(), responder.next_sweep(), bootstrap.next_deadline(),
                 maintenance.next_deadline(), announcer.next_deadline(table.size())});
   // While the rpc table is full, its own deadlines are what verification waits for.
-  if (!queries.full()) next = std::min(next, verifier.next_deadline());
+  if (!queries.full()) next = std::min({next, verifier.next_deadline(), beyond.next_deadline()});
   return next;
 }
 
 // --- who is out there ---
 
 void Node::State::heard(Instant now, const Contact& contact, Duration rtt, Output& out) {
+  beyond.answered(now, contact, rtt);
   const bool was_empty = table.empty();
   const auto outcome = table.answered(now, contact, rtt);
   if (!ever_answered) {
@@ -325,7 +334,16 @@ void Node::State::count_failures(Instant now) {
   while (const auto contact = outage.take(now)) lost(now, *contact);
 }
 
+void Node::State::learn(Instant now, const krpc::Reply& reply) {
+  if (beyond.size() >= config.limits.contact_store) return;
+  for_each_contact(config.family == Family::v4 ? reply.nodes : reply.nodes6, config.family, kMaxNamed,
+                   [&](const Contact& named) {
+                     if (named.id != config.id && guard.allows(named.endpoint)) beyond.named(now, named);
+                   });
+}
+
 void Node::State::lost(Instant now, const Contact& contact) {
+  beyond.failed(contact, true);
   if (table.failed(contact)) {
     ++counters.evicted;
     ++counters.evicted_silent;
@@ -337,6 +355,7 @@ void Node::State::lost(Instant now, const Contact& contact) {
 }
 
 void Node::State::impostor(Instant now, const Contact& known, const NodeId& claimed, Purpose asked_for) {
+  beyond.evict(known);
   const bool was_here = table.evict(known);
   if (was_here) {
     ++counters.evicted;
@@ -378,8 +397,9 @@ void Node::add_introducers(Instant now, std::span<const Endpoint> introducers, O
   s.work(now, out);
 }
 
-void Node::restore(Instant now, const Snapshot& saved, Output& out) {
+void Node::restore(Instant now, const Snapshot& saved, Output& out, UnixSeconds wall_now) {
   State& s = *state_;
+  s.beyond.restore(now, saved, wall_now, s.rng, [&](const Endpoint& e) { return s.guard.allows(e); });
   std::vector<SavedContact> contacts = saved.contacts;
   std::sort(contacts.begin(), contacts.end(), [](const SavedContact& a, const SavedContact& b) {
     return a.last_seen != b.last_seen ? a.last_seen > b.last_seen : a.id < b.id;
@@ -414,6 +434,7 @@ Snapshot Node::snapshot(UnixSeconds wall_now, Instant now) const {
                                   [&](const SavedContact& h) { return h.id == c.id || h.endpoint == c.endpoint; });
     if (!here) out.contacts.push_back(c);
   }
+  state_->beyond.save(now, wall_now, out);
   return out;
 }
 
@@ -514,6 +535,7 @@ std::uint32_t Node::sample_at(Instant now, const Endpoint& to, const Key& target
 const NodeId& Node::id() const { return state_->config.id; }
 Family Node::family() const { return state_->config.family; }
 std::size_t Node::table_size() const { return state_->table.size(); }
+std::size_t Node::store_size() const { return state_->beyond.size(); }
 bool Node::ever_answered() const { return state_->ever_answered; }
 bool Node::offline() const { return state_->outage.offline(); }
 std::optional<Endpoint> Node::external() const { return state_->own_address.endpoint(); }
@@ -539,6 +561,7 @@ const Counters& Node::counters() const {
   state_->counters.sources_displaced = state_->throttle.displaced();
   state_->counters.peers_expired = state_->responder.store().expired();
   state_->counters.peers_displaced = state_->responder.store().displaced();
+  state_->beyond.count_in(state_->counters);
   return state_->counters;
 }
 
@@ -547,6 +570,7 @@ void Node::check_invariants() const {
   s.throttle.check_invariants();
   s.table.check_invariants();
   s.queries.table().check_invariants();
+  s.beyond.check_invariants();
   s.responder.store().check_invariants();
   s.responder.items().check_invariants();
   assert(s.next_deadline() <= s.queries.next_deadline());

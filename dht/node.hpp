@@ -69,6 +69,12 @@ struct Limits {
   std::size_t items_bytes = 512u << 10;  // memory, all told
   Duration item_expiry = std::chrono::hours(2);
   Duration sample_interval = std::chrono::hours(1);  // S6: a subset of info-hashes is shown for so long
+  std::size_t contact_store = 10'000;                // verified nodes beside the table, to start lookups from; 0: none
+  std::size_t store_fill_below = 2'000;
+  double store_fill_rate = 200;                         // queries a second while there are fewer than that
+  Duration store_fill_time = std::chrono::seconds(60);  // and no longer
+  double store_upkeep_rate = 6;                         // queries a second for 10,000, in proportion above
+  std::size_t cached_lookups = 64;                      // info-hashes whose last lookup is remembered; 0: none
   std::size_t max_outstanding = 2'000;
   std::size_t max_lookups = 64;             // running at once; more wait in line
   [[nodiscard]] static Limits client();     // get, seed, dht ...
@@ -128,8 +134,8 @@ struct LookupDone {
 };
 /// One query of a traced lookup, when its fate is known: before LookupDone.
 struct Hop {
-  enum class Source : std::uint8_t { table, introducer, node };
-  enum class Outcome : std::uint8_t { answered, refused, silent };  // refused: by an error, or under another id
+  enum class Source : std::uint8_t { table, store, introducer, node };  // store: or where the last lookup ended
+  enum class Outcome : std::uint8_t { answered, refused, silent };      // refused: by an error, or under another id
   LookupId lookup = 0;
   Endpoint to;
   std::optional<NodeId> id;  // as it answered, else as it was known; none: an introducer that has not answered
@@ -234,11 +240,20 @@ struct SavedContact {
   Duration rtt{};             // 0: unknown; whole milliseconds are kept, at most 65,535
   bool failed = false;        // it was asked since then, in vain
 };
+/// Where the last lookup of an info-hash ended: its closest nodes and last peers, both in compact form.
+struct SavedLookup {
+  Key info_hash;
+  UnixSeconds at = 0;
+  wire::ByteVector nodes = {};
+  wire::ByteVector peers = {};
+};
 /// What survives a restart. Encoded by dht/snapshot.
 struct Snapshot {
   NodeId id;
-  std::vector<SavedContact> contacts;
-  UnixSeconds saved = 0;  // when it was made; 0: unknown
+  std::vector<SavedContact> contacts = {};  // the routing table
+  UnixSeconds saved = 0;                    // when it was made; 0: unknown
+  std::vector<SavedContact> store = {};     // the contact store
+  std::vector<SavedLookup> lookups = {};
 };
 
 struct Counters {
@@ -258,6 +273,9 @@ struct Counters {
   std::uint64_t peers_expired = 0, peers_displaced = 0;
   // T5: how often nobody at all could be heard.
   std::uint64_t outages = 0;
+  // Of the contact store, by reason: did not answer twice, answered under another id, gave way to one that answers.
+  std::uint64_t store_silent = 0, store_impostor = 0, store_displaced = 0;
+  std::uint64_t store_asked = 0;  // queries that its upkeep has cost
   // `evicted` by reason.
   std::uint64_t evicted_silent = 0, evicted_impostor = 0;
 };
@@ -281,8 +299,10 @@ class Node {
   /// enter the table only by answering like nodes.
   void add_introducers(Instant now, std::span<const Endpoint> introducers, Output& out);
   /// Contacts of an earlier run: tried first, in the table only when they answer. The latest are introducers, too.
-  void restore(Instant now, const Snapshot& saved, Output& out);
-  /// The table; until the node is in, also what was restored: a start without a network must not cost it.
+  /// `wall_now` tells how old the store and the ends of lookups are; 0: as if they had been saved this moment.
+  void restore(Instant now, const Snapshot& saved, Output& out, UnixSeconds wall_now = 0);
+  /// The table, the store, where lookups ended; until the node is in, also what was restored: a start without a network
+  /// must not cost it.
   [[nodiscard]] Snapshot snapshot(UnixSeconds wall_now, Instant now) const;
 
   // --- asking ---
@@ -316,8 +336,9 @@ class Node {
   [[nodiscard]] const NodeId& id() const;
   [[nodiscard]] Family family() const;
   [[nodiscard]] std::size_t table_size() const;
-  [[nodiscard]] bool ever_answered() const;  // some node has answered us since the start
-  [[nodiscard]] bool offline() const;        // T5: of late nobody has
+  [[nodiscard]] std::size_t store_size() const;  // of the contact store
+  [[nodiscard]] bool ever_answered() const;      // some node has answered us since the start
+  [[nodiscard]] bool offline() const;            // T5: of late nobody has
   /// Where most of those who answered lately say we are (BEP 42 "ip").
   [[nodiscard]] std::optional<Endpoint> external() const;
   [[nodiscard]] std::vector<NodeView> closest(const Key& target, std::size_t n) const;

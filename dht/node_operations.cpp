@@ -54,6 +54,9 @@ void Node::State::start(Instant now, Running&& operation, std::span<const Endpoi
   std::array<Contact, kMaxStart + kMaxVerified> closest;
   for (std::size_t i = 0; i < n; ++i) closest[i] = entries[i]->contact();
   operation.traversal->begin(now, std::span{closest}.first(n), introducers);
+  // The store knows nodes that are closer, the last lookup of the same hash the closest.
+  beyond.for_each(now, target, 2 * k, prefers_verified(),
+                  [&](const Contact& c) { operation.traversal->add_contact(c); });
   table.note_lookup(now, target);
   const Run run = operation.run;
   running.push_back(std::move(operation));
@@ -116,6 +119,7 @@ void Node::State::pump(Instant now, Run run, Output& out) {
 void Node::State::finished(Instant now, Run run, LookupId id, const Traversal::Outcome& outcome, Output& out) {
   if (run == refreshing) refreshed(now);
   if (run == moving) return take_id(now, out);
+  if (outcome.info_hash) beyond.ended(now, *outcome.info_hash, outcome.closest, outcome.peers);
   if (id != 0) announcer.finished(now, id, outcome.stored, table.size(), rng);
   if (run != joining) return;
   joining = 0;
@@ -128,6 +132,8 @@ void Node::State::finished(Instant now, Run run, LookupId id, const Traversal::O
   // The neighbourhood is known now; the buckets farther away get a lookup each.
   table.mark_all_stale();
   maintenance.wake(now);
+  // Who only asks (T7) needs no more than what was saved.
+  if (!config.read_only) beyond.begin(now);
 }
 
 bool Node::State::can_start() const {
@@ -144,6 +150,7 @@ void Node::State::work(Instant now, Output& out) {
   keep_up(now, out);
   seek_id(now, out);
   verify(now, out);
+  keep_store(now, out);
   if (starved && !queries.full()) {
     starved = false;
     std::vector<Run> runs;
@@ -213,6 +220,7 @@ void Node::State::take_id(Instant now, Output& out) {
   config.id = next_id;
   queries.set_id(next_id);
   table.move_to(next_id);
+  beyond.move_to(next_id);
   responder.move_to(next_id);
   // Once more, so that the neighbours hear of us, and the bucket that is ours now is filled.
   if (joining == 0) bootstrap.first_contact(now);
@@ -230,6 +238,14 @@ void Node::State::verify(Instant now, Output& out) {
     const bool early = table.size() < static_cast<std::size_t>(config.limits.early_contacts);
     const bool ours = !bootstrapped || (early && rng.chance(0.5));
     probe(now, *contact, ours ? Key{config.id.bytes()} : table.random_key_near(*contact, rng), out);
+  }
+}
+
+void Node::State::keep_store(Instant now, Output& out) {
+  while (!queries.full()) {
+    const auto question = beyond.take_due(now, rng);
+    if (!question) return;
+    probe(now, question->to, question->target, out);
   }
 }
 
@@ -262,6 +278,8 @@ std::unique_ptr<Lookup> Node::State::make_lookup(Instant now, LookupId id, krpc:
   auto lookup = std::make_unique<Lookup>(params, config.id, guard);
   if (method == krpc::Method::get_peers) {
     lookup->add_local_peers(responder.store().sample(now, target, kMaxLocalPeers, rng), own_address, out);
+    // Somebody who downloads tries them at once; the answer of a `dht` command shall be today's.
+    if (!config.read_only) lookup->add_local_peers(beyond.peers(now, target), own_address, out);
   }
   return lookup;
 }

@@ -21,6 +21,7 @@
 #include "dht/responder.hpp"
 #include "dht/routing_table.hpp"
 #include "dht/sample_times.hpp"
+#include "dht/starting_points.hpp"
 #include "dht/throttle.hpp"
 #include "dht/traversal.hpp"
 #include "dht/verifier.hpp"
@@ -59,6 +60,8 @@ struct Node::State {
   /// Somebody has answered us.
   void connected(Instant now);
   void count_failures(Instant now);
+  /// The contact store, too, may have a use for them.
+  void learn(Instant now, const krpc::Reply& reply);
   void lost(Instant now, const Contact& contact);
   /// It answered with another id than it was known by (L6).
   void impostor(Instant now, const Contact& known, const NodeId& claimed, Purpose asked_for);
@@ -97,6 +100,7 @@ struct Node::State {
   void seek_id(Instant now, Output& out);
   void take_id(Instant now, Output& out);
   void verify(Instant now, Output& out);
+  void keep_store(Instant now, Output& out);
   void probe(Instant now, const Contact& contact, const Key& target, Output& out);
   std::unique_ptr<Lookup> make_lookup(Instant now, LookupId id, krpc::Method method, const Key& target,
                                       std::optional<AnnounceSpec> announce, Output& out, bool traced = false);
@@ -119,6 +123,7 @@ struct Node::State {
   Throttle throttle;
   Queries queries;
   RoutingTable table;
+  StartingPoints beyond;  // the table
   Responder responder;
   Outage outage;
   Verifier verifier;

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <iterator>
 
 #include "dht/contact.hpp"
 #include "wire/base/bencode.hpp"
@@ -11,9 +12,10 @@ namespace lodestone::dht {
 namespace {
 
 constexpr std::int64_t kFormat = 1;
-constexpr std::size_t kMaxBytes = 4u << 20;
 constexpr std::size_t kTimeSize = 8;
 constexpr std::size_t kRttSize = 2;
+constexpr std::size_t kStoreTimeSize = 4;
+constexpr std::size_t kMaxCached = 4'096;  // bytes of nodes or peers of a lookup
 
 std::optional<SavedContact> read_contact(Bytes raw) {
   for (const Family family : {Family::v4, Family::v6}) {
@@ -25,6 +27,41 @@ std::optional<SavedContact> read_contact(Bytes raw) {
     return SavedContact{c.id, c.endpoint, last_seen, {}, false};
   }
   return std::nullopt;
+}
+
+wire::ByteVector pack_store(const std::vector<SavedContact>& store, Family family) {
+  wire::ByteVector out;
+  std::size_t n = 0;
+  for (const SavedContact& c : store) {
+    if (c.endpoint.family() != family || ++n > kMaxSavedStore) continue;
+    std::array<std::uint8_t, Contact::compact_size(Family::v6) + kStoreTimeSize> raw;
+    const std::size_t size = Contact{c.id, c.endpoint}.write_compact(raw.data());
+    wire::store_be32(raw.data() + size,
+                     static_cast<std::uint32_t>(std::clamp<UnixSeconds>(c.last_seen, 0, 0xffff'ffff)));
+    std::copy_n(raw.begin(), size + kStoreTimeSize, std::back_inserter(out));
+  }
+  return out;
+}
+
+void unpack_store(Bytes raw, Family family, std::vector<SavedContact>& out) {
+  const std::size_t size = Contact::compact_size(family) + kStoreTimeSize;
+  if (raw.size() % size != 0 || raw.size() / size > kMaxSavedStore) return;
+  out.reserve(out.size() + raw.size() / size);
+  for (; !raw.empty(); raw = raw.subspan(size)) {
+    const Contact c = Contact::read_compact(raw.data(), family);
+    if (c.endpoint.port == 0) continue;
+    out.push_back({c.id, c.endpoint, wire::load_be32(raw.data() + size - kStoreTimeSize), {}, false});
+  }
+}
+
+std::optional<SavedLookup> read_lookup(const wire::bencode::View& item) {
+  if (!item.is_dict()) return std::nullopt;
+  const auto hash = Key::from_bytes(item.find_string("h").value_or(Bytes{}));
+  const auto at = item.find_integer("at");
+  const Bytes nodes = item.find_string("n").value_or(Bytes{});
+  const Bytes peers = item.find_string("p").value_or(Bytes{});
+  if (!hash || !at || *at < 0 || nodes.size() > kMaxCached || peers.size() > kMaxCached) return std::nullopt;
+  return SavedLookup{*hash, *at, {nodes.begin(), nodes.end()}, {peers.begin(), peers.end()}};
 }
 
 std::uint16_t milliseconds(Duration rtt) {
@@ -63,14 +100,25 @@ wire::ByteVector encode(const Snapshot& snapshot) {
     wire::store_be16(rtts.data() + i * kRttSize, milliseconds(c.rtt));
   }
   w.end().key("failed").string(failed).key("format").integer(kFormat).key("id").string(snapshot.id.view());
-  w.key("rtt").string(rtts).key("saved").integer(std::max<UnixSeconds>(snapshot.saved, 0)).end();
+  w.key("lookups").begin_list();
+  for (std::size_t i = 0; i < std::min(snapshot.lookups.size(), kMaxSavedLookups); ++i) {
+    const SavedLookup& l = snapshot.lookups[i];
+    w.begin_dict().key("at").integer(std::max<UnixSeconds>(l.at, 0)).key("h").string(l.info_hash.view());
+    w.key("n").string(Bytes{l.nodes}).key("p").string(Bytes{l.peers}).end();
+  }
+  w.end().key("rtt").string(rtts).key("saved").integer(std::max<UnixSeconds>(snapshot.saved, 0));
+  for (const Family family : {Family::v4, Family::v6}) {
+    const wire::ByteVector store = pack_store(snapshot.store, family);
+    if (!store.empty()) w.key(family == Family::v4 ? "store4" : "store6").string(Bytes{store});
+  }
+  w.end();
   return out;
 }
 
 std::expected<Snapshot, SnapshotError> decode(Bytes raw) {
-  if (raw.size() > kMaxBytes) return std::unexpected(SnapshotError::too_large);
+  if (raw.size() > kMaxSnapshotBytes) return std::unexpected(SnapshotError::too_large);
   wire::bencode::Limits limits = wire::bencode::Limits::wire();
-  limits.tokens = kMaxSavedContacts + 64;
+  limits.tokens = kMaxSavedContacts + 10 * kMaxSavedLookups + 64;
   wire::bencode::Document document;
   const auto root = document.parse(raw, limits);
   if (!root) {
@@ -101,6 +149,14 @@ std::expected<Snapshot, SnapshotError> decode(Bytes raw) {
     }
     ++i;
   }
+  if (root->find_list("lookups")) {
+    for (const wire::bencode::View item : root->items("lookups")) {
+      if (out.lookups.size() == kMaxSavedLookups) break;
+      if (auto lookup = read_lookup(item)) out.lookups.push_back(*std::move(lookup));
+    }
+  }
+  unpack_store(root->find_string("store4").value_or(Bytes{}), Family::v4, out.store);
+  unpack_store(root->find_string("store6").value_or(Bytes{}), Family::v6, out.store);
   return out;
 }
 

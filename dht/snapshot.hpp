@@ -1,9 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a node remembers across restarts, as bencode: {"contacts": [compact contact + 8 bytes of last_seen, ...],
-// "failed": a byte for each of them, 0 or 1, "format": 1, "id": 20 bytes, "rtt": two bytes for each, milliseconds or 0,
-// "saved": seconds since 1970}. Files of earlier versions have no "failed", "rtt" and "saved", and those versions do
-// not look at them; if they do not fit they count as not there. A file is as untrusted as a datagram: sizes are
-// bounded, contacts that make no sense are skipped, and a damaged file costs only itself.
+// What a node remembers across restarts, as bencode:
+//   contacts  the routing table: a list of compact contacts with 8 bytes of last_seen behind each
+//   failed    a byte for each of them, 0 or 1
+//   format    1
+//   id        20 bytes
+//   lookups   where lookups ended: a list of {"at": seconds since 1970, "h": info-hash, "n": compact nodes,
+//             "p": compact peers}
+//   rtt       two bytes for each of the contacts, milliseconds or 0
+//   saved     seconds since 1970
+//   store4/6  the contact store: compact contacts with 4 bytes of last_seen behind each, in one string
+// Files of earlier versions have only contacts, format and id, and those versions look at nothing else. A file is as
+// untrusted as a datagram: sizes are bounded, what makes no sense is skipped where it is one of many and else counts as
+// not there, and a damaged file costs only itself.
 #pragma once
 
 #include <expected>
@@ -19,6 +27,9 @@ enum class SnapshotError : std::uint8_t { too_large, not_bencode, not_a_snapshot
 
 /// More contacts than this are neither written (the first ones are) nor read.
 inline constexpr std::size_t kMaxSavedContacts = 20'000;
+inline constexpr std::size_t kMaxSavedStore = 200'000;  // of each family
+inline constexpr std::size_t kMaxSavedLookups = 1'000;
+inline constexpr std::size_t kMaxSnapshotBytes = 24u << 20;
 
 [[nodiscard]] wire::ByteVector encode(const Snapshot& snapshot);
 [[nodiscard]] std::expected<Snapshot, SnapshotError> decode(Bytes raw);

@@ -9,7 +9,7 @@ namespace {
 
 // A contact heard of less long ago than this is not asked again; while filling, it may name others sooner.
 constexpr wire::Duration kSilence = std::chrono::minutes(15);
-constexpr wire::Duration kFillSilence = std::chrono::seconds(60);
+constexpr wire::Duration kFillSilence = std::chrono::seconds(10);
 // When there is nobody to ask, the next look round.
 constexpr wire::Duration kIdle = std::chrono::seconds(15);
 // A store that is small again (a laptop that slept) is filled again, but not all the time.

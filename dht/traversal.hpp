@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <vector>
 
 #include "dht/contact.hpp"
 #include "dht/krpc.hpp"
@@ -50,13 +51,18 @@ class Traversal {
   struct Outcome {
     std::uint32_t answered = 0;
     std::uint32_t stored = 0;
+    // Of a caller's get_peers: what the next one of the same hash may start from.
+    std::optional<Key> info_hash = {};
+    std::vector<Contact> closest = {};  // answered, closest first
+    std::vector<Endpoint> peers = {};   // some of those that were named
   };
 
   virtual ~Traversal() = default;
   [[nodiscard]] virtual const Key& target() const = 0;
   /// Where to start: the closest contacts of the table, and introducers if those are too few.
   virtual void begin(Instant now, std::span<const Contact> closest, std::span<const Endpoint> introducers) = 0;
-  /// One more to start from, while it runs.
+  /// One more to start from: after begin(), or while it runs. A contact is one from beyond the table.
+  virtual void add_contact(const Contact& contact) = 0;
   virtual void add_introducer(const Endpoint& endpoint) = 0;
   /// The next query to send now, or nullopt. The caller sends what it gets.
   [[nodiscard]] virtual std::optional<Ask> next(Instant now) = 0;

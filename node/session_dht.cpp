@@ -61,9 +61,10 @@ void Session::Impl::start_dht(std::vector<BoundPort>& ports) {
     served.push_back(family);
     auto driver = std::make_unique<DhtDriver>(host.io, std::move(port.udp), now, std::move(c), rng.fork(),
                                               [this] { wake([] {}); });
-    if (!saved.contacts.empty()) driver->use(now, [&](dht::Node& n, dht::Output& out) { n.restore(now, saved, out); });
-    log::info("DHT node {} on {}, {} saved contacts", driver->node().id().hex(), driver->local().text(),
-              saved.contacts.size());
+    if (!saved.contacts.empty() || !saved.store.empty() || !saved.lookups.empty())
+      driver->use(now, [&](dht::Node& n, dht::Output& out) { n.restore(now, saved, out, wall_now()); });
+    log::info("DHT node {} on {}, {} saved contacts, {} in store", driver->node().id().hex(), driver->local().text(),
+              saved.contacts.size(), saved.store.size());
     dht_nodes.push_back(std::move(driver));
   }
   for (const auto& driver : dht_nodes)

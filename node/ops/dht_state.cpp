@@ -12,8 +12,6 @@
 namespace lodestone::node {
 namespace {
 
-constexpr std::size_t kMaxFile = 4u << 20;  // bytes
-
 void save(const std::string& path, const dht::Snapshot& snapshot) {
   if (const auto error = replace_file(path, dht::encode(snapshot)))
     log::warn("cannot save the DHT state: {}: {}", path, error.message());
@@ -22,7 +20,7 @@ void save(const std::string& path, const dht::Snapshot& snapshot) {
 }  // namespace
 
 dht::Snapshot load_dht(const std::string& path, wire::Family family) {
-  const auto raw = read_file(path, kMaxFile);
+  const auto raw = read_file(path, dht::kMaxSnapshotBytes);
   if (!raw) return {};
   auto snapshot = dht::decode(*raw);
   if (!snapshot) {
@@ -30,17 +28,32 @@ dht::Snapshot load_dht(const std::string& path, wire::Family family) {
     return {};
   }
   std::erase_if(snapshot->contacts, [family](const auto& c) { return c.endpoint.family() != family; });
+  std::erase_if(snapshot->store, [family](const auto& c) { return c.endpoint.family() != family; });
   return *std::move(snapshot);
 }
 
 dht::Snapshot merge_dht(const dht::Snapshot& saved, const dht::Snapshot& learnt) {
-  dht::Snapshot merged{saved.id, learnt.contacts, std::max(saved.saved, learnt.saved)};
+  dht::Snapshot merged{saved.id, learnt.contacts, std::max(saved.saved, learnt.saved), learnt.store, learnt.lookups};
   merged.contacts.insert(merged.contacts.end(), saved.contacts.begin(), saved.contacts.end());
   std::stable_sort(merged.contacts.begin(), merged.contacts.end(),
                    [](const auto& a, const auto& b) { return a.last_seen > b.last_seen; });
   std::unordered_set<wire::Endpoint> seen;
   std::erase_if(merged.contacts, [&seen](const auto& c) { return !seen.insert(c.endpoint).second; });
   if (merged.contacts.size() > kMaxSavedContacts) merged.contacts.resize(kMaxSavedContacts);
+
+  merged.store.insert(merged.store.end(), saved.store.begin(), saved.store.end());
+  std::stable_sort(merged.store.begin(), merged.store.end(),
+                   [](const auto& a, const auto& b) { return a.last_seen > b.last_seen; });
+  std::unordered_set<wire::NodeId> ids;
+  std::erase_if(merged.store, [&ids](const auto& c) { return !ids.insert(c.id).second; });
+  if (merged.store.size() > dht::kMaxSavedStore) merged.store.resize(dht::kMaxSavedStore);
+
+  merged.lookups.insert(merged.lookups.end(), saved.lookups.begin(), saved.lookups.end());
+  std::stable_sort(merged.lookups.begin(), merged.lookups.end(),
+                   [](const auto& a, const auto& b) { return a.at > b.at; });
+  std::unordered_set<wire::Key> hashes;
+  std::erase_if(merged.lookups, [&hashes](const auto& l) { return !hashes.insert(l.info_hash).second; });
+  if (merged.lookups.size() > dht::kMaxSavedLookups) merged.lookups.resize(dht::kMaxSavedLookups);
   return merged;
 }
 

@@ -7,6 +7,8 @@
 
 #include <catch2/catch.hpp>
 
+#include "dht/node_id_security.hpp"
+
 using namespace lodestone;
 using namespace std::chrono_literals;
 using dht::Contact;
@@ -89,7 +91,45 @@ TEST_CASE("T3 in the contact store a node that fails is passed over, and out the
   CHECK(s.store.size() == 2);
   s.store.failed(a, true);
   CHECK(s.store.size() == 1);
-  CHECK(s.store.dropped() == 1);
+  CHECK(s.store.dropped().silent == 1);
+  s.store.check_invariants();
+}
+
+TEST_CASE("L8 the contact store names those whose ids their addresses allow, if they are asked for") {
+  Stored s(1'000);
+  const auto target = s.rng.id<wire::Key>();
+  std::vector<Contact> proper;
+  for (int i = 0; i < 300; ++i) s.store.answered(kStart, s.draw(), 1ms);
+  for (int i = 0; i < 20; ++i) {
+    Contact c = s.draw();
+    c.id = dht::derive_id(c.endpoint.address, s.rng);
+    s.store.answered(kStart, c, 1ms);
+    proper.push_back(c);
+  }
+  // Right at the target, each in a /24 of its own, but under ids of their choice.
+  for (int i = 0; i < 100; ++i) {
+    Contact c = s.draw();
+    std::copy_n(target.bytes().begin(), 10, c.id.bytes().begin());
+    s.store.answered(kStart, c, 1ms);
+  }
+  std::sort(proper.begin(), proper.end(),
+            [&](const Contact& a, const Contact& b) { return wire::closer(target, a.id, b.id); });
+  std::vector<Contact> found(8);
+  CHECK(s.store.closest(target, found, true) == 8);
+  proper.resize(8);
+  CHECK((found == proper));
+  CHECK(s.store.closest(target, found) == 8);
+  for (const Contact& c : found) CHECK(wire::common_prefix(target, wire::Key{c.id.bytes()}) >= 80);
+}
+
+TEST_CASE("T1 the contact store does not hold the id that is ours now") {
+  Stored s(100);
+  const Contact a = s.draw(), b = s.draw();
+  s.store.answered(kStart, a, 1ms);
+  s.store.answered(kStart, b, 1ms);
+  s.store.move_to(a.id);
+  CHECK(s.store.size() == 1);
+  CHECK_FALSE(s.store.answered(kStart, a, 1ms));
   s.store.check_invariants();
 }
 

@@ -2,6 +2,7 @@
 // One Node, and the test as everybody else: what replies and strangers may do to it.
 #include "dht/node.hpp"
 
+#include <algorithm>
 #include <map>
 #include <string>
 
@@ -316,8 +317,9 @@ TEST_CASE("lookups beyond the limit wait in line and run in turn, also after a c
   for (const auto& e : b.events)
     if (const auto* d = std::get_if<dht::event::LookupDone>(&e)) done.push_back(d->lookup);
   CHECK(done.size() <= 3);  // the contact never answered and was dropped: the last one waits for another
-  CHECK(done.at(0) == ids[1]);
-  CHECK(done.at(1) == ids[2]);
+  // These two ran side by side and were given up in the same moment.
+  REQUIRE(done.size() >= 2);
+  CHECK(std::is_permutation(done.begin(), done.begin() + 2, ids.begin() + 1));
 }
 
 TEST_CASE("a full rpc table delays a lookup and does not break it") {

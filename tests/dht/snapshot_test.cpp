@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dht/snapshot.hpp"
 
+#include <algorithm>
+#include <string>
+
 #include <catch2/catch.hpp>
 
 #include "wire/base/rng.hpp"
@@ -18,11 +21,31 @@ TEST_CASE("a snapshot survives a round trip") {
         {rng.id<wire::NodeId>(), {address, i}, 1'700'000'000 + i, std::chrono::milliseconds(3 * i), i % 3 == 0});
   }
   s.saved = 1'700'001'000;
+  for (std::uint16_t i = 1; i < 100; ++i) {
+    const auto address = i % 3 ? wire::Address::v4(12, 0, 0, 1) : *wire::Address::parse("2606:4700::2");
+    s.store.push_back({rng.id<wire::NodeId>(), {address, i}, 1'700'000'000 + i, {}, false});
+  }
+  std::stable_partition(s.store.begin(), s.store.end(), [](const auto& c) { return c.endpoint.address.is_v4(); });
+  for (std::uint8_t i = 0; i < 5; ++i)
+    s.lookups.push_back({rng.id<wire::Key>(), 1'700'000'000 + i, wire::ByteVector(26, i), wire::ByteVector(6, i)});
   const auto raw = dht::encode(s);
   const auto back = dht::decode(raw);
   REQUIRE(back);
   CHECK(back->id == s.id);
   CHECK(back->saved == s.saved);
+  REQUIRE(back->store.size() == s.store.size());
+  for (std::size_t i = 0; i < s.store.size(); ++i) {
+    CHECK(back->store[i].id == s.store[i].id);
+    CHECK(back->store[i].endpoint == s.store[i].endpoint);
+    CHECK(back->store[i].last_seen == s.store[i].last_seen);
+  }
+  REQUIRE(back->lookups.size() == s.lookups.size());
+  for (std::size_t i = 0; i < s.lookups.size(); ++i) {
+    CHECK(back->lookups[i].info_hash == s.lookups[i].info_hash);
+    CHECK(back->lookups[i].at == s.lookups[i].at);
+    CHECK(back->lookups[i].nodes == s.lookups[i].nodes);
+    CHECK(back->lookups[i].peers == s.lookups[i].peers);
+  }
   REQUIRE(back->contacts.size() == s.contacts.size());
   for (std::size_t i = 0; i < s.contacts.size(); ++i) {
     CHECK(back->contacts[i].id == s.contacts[i].id);
@@ -32,7 +55,8 @@ TEST_CASE("a snapshot survives a round trip") {
     CHECK(back->contacts[i].failed == s.contacts[i].failed);
   }
   CHECK(dht::encode(*back) == raw);
-  for (std::size_t n = 0; n < raw.size(); ++n) CHECK_FALSE(dht::decode(wire::Bytes{raw}.first(n)));
+  for (std::size_t n = 0; n < raw.size(); n += n < raw.size() - 100 ? 7 : 1)
+    CHECK_FALSE(dht::decode(wire::Bytes{raw}.first(n)));
 }
 
 TEST_CASE("a damaged snapshot is refused with the reason, odd contacts are skipped") {
@@ -43,7 +67,7 @@ TEST_CASE("a damaged snapshot is refused with the reason, odd contacts are skipp
   CHECK(error("de") == SnapshotError::not_a_snapshot);
   CHECK(error("d8:contactsle6:formati2e2:id20:abcdefghij0123456789e") == SnapshotError::unknown_format);
   CHECK(error("d8:contactsle6:formati1e2:id3:abce") == SnapshotError::bad_id);
-  CHECK(error(std::string(5 << 20, 'x')) == SnapshotError::too_large);
+  CHECK(error(std::string(dht::kMaxSnapshotBytes + 1, 'x')) == SnapshotError::too_large);
   CHECK(error("d8:contactsl" + std::string(60'000, 'l') + std::string(60'000, 'e') + "ee") ==
         SnapshotError::not_bencode);
   const auto odd = dht::decode(wire::as_bytes("d8:contactsl3:abci7elee6:formati1e2:id20:abcdefghij0123456789e"));
@@ -97,6 +121,34 @@ TEST_CASE("a round trip is kept in whole milliseconds, none of them lost") {
   CHECK(back->contacts[1].rtt == 1ms);
   CHECK(back->contacts[2].rtt == 1ms);
   CHECK(back->contacts[3].rtt == 65'535ms);
+}
+
+TEST_CASE("a store or a lookup that makes no sense costs only itself") {
+  const std::string whole(26 + 4, 'a');
+  const auto decoded = [](const std::string& rest) {
+    const auto s = dht::decode(wire::as_bytes("d8:contactsle6:formati1e2:id20:abcdefghij0123456789" + rest + "e"));
+    REQUIRE(s);
+    CHECK(s->id.view().front() == 'a');
+    return *s;
+  };
+  const auto store = [&](const std::string& raw) {
+    return decoded("6:store4" + std::to_string(raw.size()) + ":" + raw).store.size();
+  };
+  CHECK(store(whole + whole) == 2);
+  CHECK(store(whole + "x") == 0);
+  CHECK(store(std::string(24, 'a') + std::string(6, '\0') + whole) == 1);  // port 0
+  CHECK(store(std::string((dht::kMaxSavedStore + 1) * 30, 'a')) == 0);
+  CHECK(decoded("6:store4i7e").store.empty());
+  const auto lookups = [&](const std::string& raw) { return decoded("7:lookupsl" + raw + "e").lookups.size(); };
+  const std::string hash = "1:h20:abcdefghij0123456789";
+  CHECK(lookups("d2:ati5e" + hash + "1:n1:x1:p0:e") == 1);
+  CHECK(lookups("d2:ati5e" + hash + "e") == 1);
+  CHECK(lookups("i5e4:xxxxlede" + std::string{"d2:ati-5e"} + hash + "ed" + hash + "ed2:ati5e1:h3:abce") == 0);
+  CHECK(lookups("d2:ati5e" + hash + "1:n5000:" + std::string(5'000, 'x') + "e") == 0);
+  std::string many;
+  for (std::size_t i = 0; i < dht::kMaxSavedLookups + 10; ++i) many += "d2:ati5e" + hash + "e";
+  CHECK(lookups(many) == dht::kMaxSavedLookups);
+  CHECK(decoded("7:lookupsi5e").lookups.empty());
 }
 
 TEST_CASE("more contacts than are ever read are not written") {

@@ -161,6 +161,7 @@ ordered_json hop_record(const dht::event::Hop& hop, const wire::Key& target) {
   const auto asked_by = [&hop]() -> std::string {
     switch (hop.source) {
       case dht::event::Hop::Source::table: return "table";
+      case dht::event::Hop::Source::store: return "store";
       case dht::event::Hop::Source::introducer: return "introducer";
       case dht::event::Hop::Source::node: break;
     }

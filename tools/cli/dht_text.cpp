@@ -19,6 +19,7 @@ std::string milliseconds(wire::Duration d) { return fmt::format("{:.1f} ms", wir
 std::string origin(const Hop& hop) {
   switch (hop.source) {
     case Hop::Source::table: return "from the table";
+    case Hop::Source::store: return "from the store";
     case Hop::Source::introducer: return "an introducer";
     case Hop::Source::node: break;
   }

@@ -53,6 +53,9 @@ dht::NodeConfig public_node_config(wire::Rng& rng, const Address& address) {
   config.id = dht::derive_id(address, rng);
   config.policy.allow(wire::AddressKind::global);
   config.limits = dht::Limits::client();
+  // A crowd of thousands lives in one process. Who measures a store gives one to a few.
+  config.limits.contact_store = 0;
+  config.limits.cached_lookups = 0;
   return config;
 }
 

@@ -78,4 +78,22 @@ TEST_CASE("A damaged snapshot costs only itself") {
   CHECK(loaded.contacts.empty());
 }
 
+TEST_CASE("Merged stores and lookups: one per id and per hash with the latest news") {
+  auto rng = wire::Rng::from_number(4);
+  const auto a = contact(rng, "1.2.3.4:5", 1'000), b = contact(rng, "2.2.2.2:2", 3'000);
+  auto a_later = a;
+  a_later.last_seen = 2'000;
+  const auto hash = rng.id<wire::Key>();
+  const dht::Snapshot saved{{}, {}, 0, {a, b}, {{hash, 5, wire::ByteVector(26), {}}, {rng.id<wire::Key>(), 1, {}, {}}}};
+  const dht::Snapshot learnt{{}, {}, 0, {a_later}, {{hash, 6, wire::ByteVector(52), {}}}};
+  const dht::Snapshot merged = merge_dht(saved, learnt);
+  REQUIRE(merged.store.size() == 2);
+  CHECK(merged.store[0].id == b.id);
+  CHECK(merged.store[1].id == a.id);
+  CHECK(merged.store[1].last_seen == 2'000);
+  REQUIRE(merged.lookups.size() == 2);
+  CHECK(merged.lookups[0].at == 6);
+  CHECK(merged.lookups[0].nodes.size() == 52);
+}
+
 }  // namespace lodestone::node

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "dht/starting_points.hpp"
+
+#include <algorithm>
+
+namespace lodestone::dht {
+namespace {
+
+constexpr UnixSeconds kOldest = 365 * 86'400;  // nothing that was saved counts as older
+
+Duration age(UnixSeconds then, UnixSeconds wall_now) {
+  return std::chrono::seconds(std::clamp<UnixSeconds>(wall_now - std::min(then, wall_now), 0, kOldest));
+}
+
+UnixSeconds seconds(Duration d) { return std::chrono::duration_cast<std::chrono::seconds>(d).count(); }
+
+}  // namespace
+
+StartingPoints::StartingPoints(Instant start, const NodeConfig& config, wire::Rng& rng) {
+  const Limits& l = config.limits;
+  if (l.contact_store == 0 && l.cached_lookups == 0) return;
+  const ContactStore::Settings settings{config.family, l.contact_store, !config.private_net};
+  const StoreKeeper::Pace pace{l.store_fill_below, l.store_fill_rate, l.store_fill_time, l.store_upkeep_rate};
+  parts_ =
+      std::make_unique<Parts>(Parts{ContactStore{start, config.id, settings, rng}, StoreKeeper{l.contact_store, pace},
+                                    LookupCache{config.family, l.cached_lookups}});
+}
+
+void StartingPoints::begin(Instant now) {
+  if (parts_) parts_->keeper.begin(now);
+}
+
+void StartingPoints::answered(Instant now, const Contact& contact, Duration rtt) {
+  if (parts_) parts_->store.answered(now, contact, rtt);
+}
+
+void StartingPoints::failed(const Contact& contact, bool online) {
+  if (parts_) parts_->store.failed(contact, online);
+}
+
+void StartingPoints::evict(const Contact& contact) {
+  if (parts_) parts_->store.evict(contact);
+}
+
+void StartingPoints::named(Instant now, const Contact& contact) {
+  if (parts_) parts_->keeper.named(now, contact, parts_->store);
+}
+
+void StartingPoints::ended(Instant now, const Key& info_hash, std::span<const Contact> closest,
+                           std::span<const Endpoint> peers) {
+  if (parts_) parts_->cache.remember(now, info_hash, closest, peers);
+}
+
+void StartingPoints::move_to(const NodeId& own) {
+  if (parts_) parts_->store.move_to(own);
+}
+
+std::optional<StartingPoints::Question> StartingPoints::take_due(Instant now, wire::Rng& rng) {
+  if (!parts_) return std::nullopt;
+  const auto contact = parts_->keeper.take_due(now, parts_->store);
+  if (!contact) return std::nullopt;
+  ++parts_->asked;
+  return Question{*contact, parts_->store.key_near(contact->id, rng)};
+}
+
+krpc::CompactPeers StartingPoints::peers(Instant now, const Key& info_hash) const {
+  return parts_ ? parts_->cache.peers(now, info_hash) : krpc::CompactPeers{};
+}
+
+void StartingPoints::count_in(Counters& counters) const {
+  if (!parts_) return;
+  const ContactStore::Dropped& dropped = parts_->store.dropped();
+  counters.store_silent = dropped.silent;
+  counters.store_impostor = dropped.impostor;
+  counters.store_displaced = dropped.displaced;
+  counters.store_asked = parts_->asked;
+}
+
+void StartingPoints::save(Instant now, UnixSeconds wall_now, Snapshot& out) const {
+  if (!parts_) return;
+  out.store.reserve(parts_->store.size());
+  parts_->store.for_each(now, [&](const Contact& c, Duration silence, Duration rtt) {
+    out.store.push_back({c.id, c.endpoint, wall_now - seconds(silence), rtt, false});
+  });
+  for (const LookupCache::Entry& e : parts_->cache.entries())
+    out.lookups.push_back({e.info_hash, wall_now - seconds(now - e.at), e.nodes, e.peers});
+}
+
+void StartingPoints::restore_store(Instant now, std::vector<SavedContact> contacts, UnixSeconds wall_now,
+                                   wire::Rng& rng) {
+  if (wall_now == 0)
+    for (const SavedContact& c : contacts) wall_now = std::max(wall_now, c.last_seen);
+  // The newest first, and among those of one age no part of the key space before another: there may not be room for
+  // all.
+  rng.shuffle(contacts);
+  std::stable_sort(contacts.begin(), contacts.end(),
+                   [](const SavedContact& a, const SavedContact& b) { return a.last_seen > b.last_seen; });
+  for (const SavedContact& c : contacts) {
+    if (parts_->store.full()) return;
+    parts_->store.restore(now, {c.id, c.endpoint}, age(c.last_seen, wall_now));
+  }
+}
+
+void StartingPoints::restore_lookups(Instant now, const std::vector<SavedLookup>& lookups, UnixSeconds wall_now) {
+  if (wall_now == 0)
+    for (const SavedLookup& l : lookups) wall_now = std::max(wall_now, l.at);
+  for (const SavedLookup& l : lookups)
+    parts_->cache.restore({l.info_hash, now - age(l.at, wall_now), l.nodes, l.peers});
+}
+
+void StartingPoints::check_invariants() const {
+  if (parts_) parts_->store.check_invariants();
+}
+
+}  // namespace lodestone::dht
