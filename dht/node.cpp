@@ -438,6 +438,22 @@ Snapshot Node::snapshot(UnixSeconds wall_now, Instant now) const {
   return out;
 }
 
+void Node::assume(Instant now, std::span<const KnownContact> contacts) {
+  State& s = *state_;
+  for (const KnownContact& c : contacts) {
+    if (s.guard.allows(c.endpoint)) (void)s.table.answered(now - c.age, {c.id, c.endpoint}, c.rtt);
+  }
+  if (s.table.empty()) return;
+  // Each bucket was looked into at some moment of the last period, so that they do not all come due together.
+  const Duration period = s.config.limits.bucket_refresh;
+  for (const KnownContact& c : contacts) {
+    s.table.note_lookup(now - uniform(Duration::zero(), period, s.rng), Key{c.id.bytes()});
+  }
+  s.ever_answered = s.bootstrapped = true;
+  s.latest = std::max(s.latest, now);
+  s.maintenance.wake(now);
+}
+
 LookupId Node::get_peers(Instant now, const InfoHash& info_hash, std::optional<AnnounceSpec> announce, Output& out) {
   State& s = *state_;
   const LookupId id = ++s.last_id;

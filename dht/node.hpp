@@ -256,6 +256,14 @@ struct Snapshot {
   std::vector<SavedLookup> lookups = {};
 };
 
+/// A contact that somebody vouches for: it has answered this node that long ago.
+struct KnownContact {
+  NodeId id;
+  Endpoint endpoint;
+  Duration age{};
+  Duration rtt{};  // 0: unknown
+};
+
 struct Counters {
   std::uint64_t datagrams_in = 0, queries_in = 0, replies_in = 0, errors_in = 0, malformed_in = 0, stray_replies = 0,
                 refused_source = 0, queries_out = 0, replies_out = 0, timeouts = 0, evicted = 0, announces_in = 0,
@@ -304,6 +312,10 @@ class Node {
   /// The table, the store, where lookups ended; until the node is in, also what was restored: a start without a network
   /// must not cost it.
   [[nodiscard]] Snapshot snapshot(UnixSeconds wall_now, Instant now) const;
+
+  /// For the simulator: what a node that has been here since its start, and has long joined, has in its table. Contacts
+  /// are at most as old as the start is; those of the shallow buckets come first.
+  void assume(Instant now, std::span<const KnownContact> contacts);
 
   // --- asking ---
   /// Iterative get_peers; with `announce` the K closest are told. Starts at the first contact if there is none yet.

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <map>
 #include <string>
+#include <vector>
 
 #include <catch2/catch.hpp>
 
@@ -89,6 +90,35 @@ struct Bench {
 };
 
 }  // namespace
+
+TEST_CASE("a node takes over what somebody vouches for, and asks the oldest first") {
+  Bench bench;
+  // As old as its start, so that their ages can be told.
+  const wire::Instant now = kStart + 1h;
+  std::vector<dht::KnownContact> known;
+  for (std::uint8_t i = 0; i < 40; ++i) {
+    known.push_back({bench.rng.id<wire::NodeId>(), {wire::Address::v4(30, i, 0, 1), 6'881}, i * 30s, 50ms});
+  }
+  known.push_back({bench.rng.id<wire::NodeId>(), {wire::Address::v4(127, 0, 0, 1), 6'881}, 1s, 1ms});  // S5
+  bench.node->assume(now, known);
+  CHECK(bench.node->table_size() == 40);
+  CHECK(bench.node->ever_answered());
+  bench.node->check_invariants();
+  const dht::Snapshot saved = bench.node->snapshot(100'000, now);
+  for (const dht::SavedContact& c : saved.contacts) {
+    const auto at = std::find_if(known.begin(), known.end(), [&](const auto& k) { return k.id == c.id; });
+    REQUIRE(at != known.end());
+    CHECK(c.last_seen == 100'000 - std::chrono::duration_cast<std::chrono::seconds>(at->age).count());
+    CHECK(c.rtt == 50ms);
+  }
+  CHECK(bench.node->next_deadline() <= now);
+  bench.node->advance(now, bench.now_out);
+  const auto sent = bench.queries();
+  // No join; one of those older than the refresh period, or a lookup into a bucket.
+  REQUIRE_FALSE(sent.empty());
+  CHECK(sent.front().query.method == dht::krpc::Method::find_node);
+  CHECK(sent.size() <= 6);
+}
 
 TEST_CASE("L5 a reply from elsewhere, with another transaction id, or a second time is stray") {
   Bench b;

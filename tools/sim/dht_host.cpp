@@ -7,24 +7,27 @@
 
 namespace lodestone::tools::sim {
 
-DhtHost::DhtHost(World& world, HostId host, std::uint16_t port, dht::NodeConfig config, dht::Output& arena)
+DhtHost::DhtHost(World& world, HostId host, std::uint16_t port, dht::NodeConfig config, dht::Output& arena,
+                 Instant since)
     : world_(world),
       host_(host),
       local_{world.address(host), port},
       arena_(arena),
-      node_(world.now(), std::move(config), world.fork_rng()),
+      node_(since, std::move(config), world.fork_rng()),
       timer_(world, [this] {
         if (world_.now() >= node_.next_deadline()) node_.advance(world_.now(), arena_);
         flush();
       }) {
-  world_.bind(host_, port, [this](const Endpoint& from, Bytes bytes) {
-    if (wire::classify(bytes) == wire::DatagramKind::dht) node_.receive(world_.now(), from, bytes, arena_);
-    flush();
-  });
+  world_.bind(host_, port, [this](const Endpoint& from, Bytes bytes) { receive(from, bytes); });
   timer_.arm(node_.next_deadline());
 }
 
 DhtHost::~DhtHost() { world_.bind(host_, 0, nullptr); }
+
+void DhtHost::receive(const Endpoint& from, Bytes datagram) {
+  if (wire::classify(datagram) == wire::DatagramKind::dht) node_.receive(world_.now(), from, datagram, arena_);
+  flush();
+}
 
 void DhtHost::join(std::span<const Endpoint> introducers) {
   use([&](dht::Node& node, dht::Output& out) { node.add_introducers(world_.now(), introducers, out); });

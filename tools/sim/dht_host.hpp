@@ -19,7 +19,10 @@ class DhtHost {
   using EventHandler = std::function<void(dht::Event&&)>;
 
   /// `arena` is only used during calls; it must outlive the host. Binds the host's UDP port.
-  DhtHost(World& world, HostId host, std::uint16_t port, dht::NodeConfig config, dht::Output& arena);
+  DhtHost(World& world, HostId host, std::uint16_t port, dht::NodeConfig config, dht::Output& arena)
+      : DhtHost(world, host, port, std::move(config), arena, world.now()) {}
+  /// `since`: when its node was started, in the past for one that has been there before the simulation (assume()).
+  DhtHost(World& world, HostId host, std::uint16_t port, dht::NodeConfig config, dht::Output& arena, Instant since);
   ~DhtHost();
   DhtHost(const DhtHost&) = delete;
   DhtHost& operator=(const DhtHost&) = delete;
@@ -40,6 +43,8 @@ class DhtHost {
     return std::forward<F>(f)(node_, arena_);
   }
 
+  /// What comes in on its port; called by the world, or by who has put himself in between.
+  void receive(const Endpoint& from, Bytes datagram);
   void join(std::span<const Endpoint> introducers);
 
  private:

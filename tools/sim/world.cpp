@@ -108,15 +108,15 @@ void World::ring(TimerKey key, Instant at) {
 HostId World::add_host(const HostSpec& spec) {
   const auto id = static_cast<HostId>(hosts_.size());
   const Place place = spec.place ? *spec.place : links_.draw_place(rng_);
-  const Address host_address = spec.address ? *spec.address : next_address();
-  hosts_.push_back(Host{host_address, place, Nat(spec.nat), 0, true, nullptr});
+  const Address host_address = spec.address ? *spec.address : draw_address();
+  hosts_.push_back(Host{host_address, place, Nat(spec.nat), 0, true, nullptr, nullptr});
   [[maybe_unused]] const bool fresh = by_address_.emplace(host_address, id).second;
   assert(fresh);
   return id;
 }
 
 /// Each in a /24 of its own, spread over the whole space, so that no rule about neighbours (L8, T4) sees neighbours.
-Address World::next_address() {
+Address World::draw_address() {
   while (true) {
     const std::uint32_t prefix = (addresses_++ * 0x9e3779b1u) >> 8;  // odd multiplier: a permutation of 2^32
     const Address candidate = Address::v4(prefix << 8 | (1 + addresses_ % 250));
@@ -151,6 +151,7 @@ void World::send(HostId from, const Endpoint& to, Bytes payload) {
   if (!sender.up) return;  // the cable is out: nothing leaves
   const Endpoint source{sender.address, sender.nat.leave(now_, sender.port, to)};
   digest_.add(now_, source, to, payload);
+  if (sender.observer != nullptr) sender.observer->on_sent(now_, to, payload);
   ++counters_.datagrams_sent;
   counters_.bytes_sent += payload.size();
   const auto receiver = find(to.address);
@@ -172,6 +173,15 @@ void World::send(HostId from, const Endpoint& to, Bytes payload) {
   queue_.push(now_ + delay, static_cast<std::uint32_t>(Kind::datagram), slot, 0);
 }
 
+bool World::answers_strangers(const Endpoint& endpoint) const {
+  const auto id = find(endpoint.address);
+  if (!id) return false;
+  const Host& host = hosts_[*id];
+  // Nobody sends from there: no pinhole is open towards it.
+  const Endpoint stranger{Address{}, 1};
+  return host.up && host.handler && host.nat.enter(now_, endpoint.port, stranger) == host.port;
+}
+
 void World::deliver(std::uint32_t slot) {
   // The handler may send, and flights_ may move: the payload leaves its slot, and its memory is free after that: what
   // a crowd has in flight while it joins is many times what it has later.
@@ -185,6 +195,7 @@ void World::deliver(std::uint32_t slot) {
     ++counters_.datagrams_to_nobody;
   } else {
     ++counters_.datagrams_delivered;
+    if (host.observer != nullptr) host.observer->on_received(now_, flight.from, flight.payload);
     const DatagramHandler handler = host.handler;  // it may bind anew
     handler(flight.from, flight.payload);
   }

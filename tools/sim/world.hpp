@@ -50,6 +50,14 @@ struct WorldCounters {
   std::uint64_t bytes_sent = 0;
 };
 
+/// Sees what a host sends and what reaches it, before it does. May not call back into the world.
+class DatagramObserver {
+ public:
+  virtual ~DatagramObserver() = default;
+  virtual void on_sent(Instant now, const Endpoint& to, Bytes payload) = 0;
+  virtual void on_received(Instant now, const Endpoint& from, Bytes payload) = 0;
+};
+
 class World {
  public:
   using Call = std::function<void()>;
@@ -94,11 +102,17 @@ class World {
   /// stopped by its owner.
   void set_up(HostId host, bool up);
   [[nodiscard]] std::optional<HostId> find(const Address& address) const;
+  /// A global v4 address in a /24 of its own that no host has, nor ever will have.
+  [[nodiscard]] Address draw_address();
 
   // --- datagrams ---
   /// One UDP port per host. An empty handler closes it.
   void bind(HostId host, std::uint16_t port, DatagramHandler handler);
   void send(HostId from, const Endpoint& to, Bytes payload);
+  /// nullptr: nobody watches. The observer outlives the watching.
+  void watch(HostId host, DatagramObserver* observer) { hosts_[host].observer = observer; }
+  /// Would a datagram from somebody it has never heard of reach it there, now?
+  [[nodiscard]] bool answers_strangers(const Endpoint& endpoint) const;
 
   // --- looking ---
   [[nodiscard]] const LinkModel& links() const { return links_; }
@@ -116,6 +130,7 @@ class World {
     std::uint16_t port = 0;
     bool up = true;
     DatagramHandler handler;
+    DatagramObserver* observer = nullptr;
   };
   struct Flight {
     Endpoint from;
@@ -131,7 +146,6 @@ class World {
 
   void deliver(std::uint32_t slot);
   void ring(TimerKey key, Instant at);
-  [[nodiscard]] Address next_address();
 
   wire::Rng rng_;
   LinkModel links_;
