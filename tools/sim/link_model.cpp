@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tools/sim/link_model.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <numbers>
+#include <vector>
 
 namespace lodestone::tools::sim {
 namespace {
@@ -43,7 +45,7 @@ LinkModelConfig LinkModelConfig::fixed(double one_way_ms) {
 
 Place LinkModel::draw_place(wire::Rng& rng) const {
   Place place;
-  place.access_ms = config_.access_median_ms * std::exp(config_.access_sigma * draw_normal(rng));
+  place.access_ms = config_.access_median_ms * std::exp(config_.access_sigma * draw_normal(rng)) * config_.scale;
   if (config_.region_spread_ms < 0) return place;
   double at = rng.unit();
   const Region* region = kRegions.data();
@@ -51,9 +53,24 @@ Place LinkModel::draw_place(wire::Rng& rng) const {
     region = &r;
     if ((at -= r.share) < 0) break;
   }
-  place.x_ms = region->x_ms + config_.region_spread_ms * draw_normal(rng);
-  place.y_ms = region->y_ms + config_.region_spread_ms * draw_normal(rng);
+  place.x_ms = (region->x_ms + config_.region_spread_ms * draw_normal(rng)) * config_.scale;
+  place.y_ms = (region->y_ms + config_.region_spread_ms * draw_normal(rng)) * config_.scale;
   return place;
+}
+
+double LinkModel::median_rtt_ms(LinkModelConfig config) {
+  constexpr std::size_t kPairs = 20'001;
+  config.scale = 1;
+  const LinkModel model(config);
+  wire::Rng rng = wire::Rng::from_number(1);
+  std::vector<double> ms(kPairs);
+  for (double& value : ms) {
+    const Place a = model.draw_place(rng);
+    value = 2'000 * wire::to_seconds(one_way(a, model.draw_place(rng)));
+  }
+  const auto middle = ms.begin() + kPairs / 2;
+  std::nth_element(ms.begin(), middle, ms.end());
+  return *middle;
 }
 
 wire::Duration LinkModel::one_way(const Place& a, const Place& b) {

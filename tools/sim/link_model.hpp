@@ -22,6 +22,7 @@ struct LinkModelConfig {
   double access_sigma = 0.75;    // of the logarithm
   double jitter_mean_ms = 2;     // exponential, added to each trip
   double loss = 0.01;            // probability that a datagram vanishes, per trip
+  double scale = 1;              // of distances and access lines
   /// All places the same, no jitter, no loss: for tests that compute with latencies.
   [[nodiscard]] static LinkModelConfig fixed(double one_way_ms);
 };
@@ -31,6 +32,8 @@ class LinkModel {
   explicit LinkModel(const LinkModelConfig& config) : config_(config) {}
 
   [[nodiscard]] const LinkModelConfig& config() const { return config_; }
+  /// Of the round trips between two places, without jitter, at scale 1: about 160.
+  [[nodiscard]] static double median_rtt_ms(LinkModelConfig config);
   [[nodiscard]] Place draw_place(wire::Rng& rng) const;
   /// Without jitter.
   [[nodiscard]] static wire::Duration one_way(const Place& a, const Place& b);
