@@ -13,6 +13,7 @@ void add_seed(CLI::App& app, Context& context);
 void add_node(CLI::App& app, Context& context);
 void add_testnet(CLI::App& app, Context& context);
 void add_dht(CLI::App& app, Context& context);
+void add_sim(CLI::App& app, Context& context);
 
 void add_commands(CLI::App& app, Context& context) {
   add_get(app, context);
@@ -24,6 +25,7 @@ void add_commands(CLI::App& app, Context& context) {
   add_node(app, context);
   add_testnet(app, context);
   add_dht(app, context);
+  add_sim(app, context);
 }
 
 }  // namespace lodestone::tools
