@@ -19,6 +19,8 @@ class Gather {
   virtual void report(LookupId lookup, Output& out) = 0;
   /// The item that the closest nodes are to be told of then; nullptr: none.
   [[nodiscard]] virtual const Item* to_put() const { return nullptr; }
+  /// Somebody has a newer version of it.
+  [[nodiscard]] virtual bool superseded() const { return false; }
   /// The compare-and-swap number for that node.
   [[nodiscard]] virtual std::optional<std::int64_t> cas_for(const Endpoint&) const { return std::nullopt; }
 };

@@ -25,6 +25,7 @@ class ItemGather final : public Gather {
   void on_reply(LookupId lookup, const Answer& answer, Output& out) override;
   void report(LookupId lookup, Output& out) override;
   [[nodiscard]] const Item* to_put() const override { return put_ ? &*put_ : nullptr; }
+  [[nodiscard]] bool superseded() const override { return put_ && put_->key && best_ && best_->seq > put_->seq; }
   /// Only for nodes that have an item: to others it means nothing, and some take it amiss.
   [[nodiscard]] std::optional<std::int64_t> cas_for(const Endpoint& node) const override;
 

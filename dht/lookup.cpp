@@ -124,6 +124,7 @@ void Lookup::begin_to_tell() {
 
 Traversal::Outcome Lookup::outcome() const {
   Outcome out{answered_, announce_ ? announce_->stored_count() : 0};
+  out.superseded = gather_ && gather_->superseded();
   if (params_.silent || params_.method != krpc::Method::get_peers) return out;
   out.info_hash = params_.target;
   out.peers = named_;

@@ -263,9 +263,9 @@ void Node::State::advance(Instant now, Output& out) {
 
 Instant Node::State::next_deadline() const {
   if (can_start()) return latest;
-  Instant next =
-      std::min({queries.next_deadline(), outage.next_deadline(), responder.next_sweep(), bootstrap.next_deadline(),
-                maintenance.next_deadline(), announcer.next_deadline(table.size())});
+  Instant next = std::min({queries.next_deadline(), outage.next_deadline(), responder.next_sweep(),
+                           bootstrap.next_deadline(), maintenance.next_deadline(),
+                           announcer.next_deadline(table.size()), republisher.next_deadline(table.size())});
   // While the rpc table is full, its own deadlines are what verification waits for.
   if (!queries.full()) next = std::min({next, verifier.next_deadline(), beyond.next_deadline()});
   return next;
@@ -495,6 +495,17 @@ LookupId Node::put_item(Instant now, const Item& item, std::optional<std::int64_
   s.work(now, out);
   return id;
 }
+
+bool Node::keep_item(Instant now, const Item& item, Output& out) {
+  State& s = *state_;
+  const bool is_new = s.republisher.keep(now, item);
+  s.work(now, out);
+  return is_new;
+}
+
+void Node::drop_item(const Key& target) { state_->republisher.drop(target); }
+
+std::vector<Key> Node::kept_items() const { return state_->republisher.targets(); }
 
 LookupId Node::scrape(Instant now, const InfoHash& info_hash, Output& out) {
   State& s = *state_;

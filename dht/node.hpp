@@ -328,6 +328,13 @@ class Node {
   /// Looks where it belongs and puts it to the k closest: like get_item, then PutDone. With `cas` a node that has a
   /// version takes it only if that is its number. The item must be in order (value canonical, signature good).
   LookupId put_item(Instant now, const Item& item, std::optional<std::int64_t> cas, Output& out);
+  /// Keeps an item put: now (as soon as there is a contact) and again every hour, until it is dropped or somebody has a
+  /// newer version. False when this or a newer version is kept already, or a thousand others are. Each round's events
+  /// carry an id of their own.
+  bool keep_item(Instant now, const Item& item, Output& out);
+  void drop_item(const Key& target);
+  /// Targets, in no order.
+  [[nodiscard]] std::vector<Key> kept_items() const;
   /// How many seeds and peers there are (BEP 33): ScrapeDone, and PeersFound as for get_peers.
   LookupId scrape(Instant now, const InfoHash& info_hash, Output& out);
   /// Asks whoever is on the way to the target for samples (BEP 51): Samples as they come, LookupDone. A node that does

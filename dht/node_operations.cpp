@@ -4,6 +4,7 @@
 #include <array>
 #include <cassert>
 
+#include "dht/item_gather.hpp"
 #include "dht/node_id_security.hpp"
 #include "dht/node_state.hpp"
 
@@ -121,6 +122,7 @@ void Node::State::finished(Instant now, Run run, LookupId id, const Traversal::O
   if (run == moving) return take_id(now, out);
   if (outcome.info_hash) beyond.ended(now, *outcome.info_hash, outcome.closest, outcome.peers);
   if (id != 0) announcer.finished(now, id, outcome.stored, table.size(), rng);
+  if (id != 0) republisher.finished(now, id, outcome.stored, outcome.superseded, rng);
   if (run != joining) return;
   joining = 0;
   bootstrap.finished(now, outage.offline() ? 0 : table.size(), rng);
@@ -145,6 +147,7 @@ bool Node::State::can_start() const {
 void Node::State::work(Instant now, Output& out) {
   latest = std::max(latest, now);
   start_announcements(now, out);
+  start_puts(now);
   start_waiting(now, out);
   join(now, out);
   keep_up(now, out);
@@ -173,6 +176,14 @@ void Node::State::start_announcements(Instant now, Output& out) {
   while (const auto round = announcer.take_due(now, table.size())) {
     enqueue(round->id,
             make_lookup(now, round->id, krpc::Method::get_peers, Key{round->info_hash.bytes()}, round->spec, out));
+  }
+}
+
+void Node::State::start_puts(Instant now) {
+  while (const Item* item = republisher.take_due(now, last_id + 1, table.size())) {
+    ++last_id;
+    enqueue(last_id, make_gathering(last_id, krpc::Method::get, item->target(),
+                                    std::make_unique<ItemGather>(*item, std::nullopt)));
   }
 }
 

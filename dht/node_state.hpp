@@ -18,6 +18,7 @@
 #include "dht/outage.hpp"
 #include "dht/own_address.hpp"
 #include "dht/queries.hpp"
+#include "dht/republisher.hpp"
 #include "dht/responder.hpp"
 #include "dht/routing_table.hpp"
 #include "dht/sample_times.hpp"
@@ -91,6 +92,7 @@ struct Node::State {
   void work(Instant now, Output& out);
   void start_waiting(Instant now, Output& out);
   void start_announcements(Instant now, Output& out);
+  void start_puts(Instant now);
   void join(Instant now, Output& out);
   void keep_up(Instant now, Output& out);
   /// T6: a lookup finds k contacts, a wide bucket holds sixteen times as many. While the table is new, buckets with
@@ -130,6 +132,7 @@ struct Node::State {
   Bootstrap bootstrap;
   Maintenance maintenance;
   Announcer announcer;
+  Republisher republisher;
   OwnAddress own_address;
   AddressVotes address_votes;
   SampleTimes sample_times;

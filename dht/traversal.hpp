@@ -51,6 +51,7 @@ class Traversal {
   struct Outcome {
     std::uint32_t answered = 0;
     std::uint32_t stored = 0;
+    bool superseded = false;  // of a put: somebody has a newer version (BEP 44)
     // Of a caller's get_peers: what the next one of the same hash may start from.
     std::optional<Key> info_hash = {};
     std::vector<Contact> closest = {};  // answered, closest first

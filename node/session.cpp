@@ -87,7 +87,10 @@ std::expected<void, StartError> Session::Impl::start() {
   }
   disk_listener = host.disk.listen([this] { wake([this] { update_disk_pressure(); }); });
   tick_timer.arm(now + kTick);
-  if (config.owns_identity) save_dht();  // so that even who is killed at once comes back as the same
+  if (config.owns_identity) {
+    save_dht();  // so that even who is killed at once comes back as the same
+    look_for_items();
+  }
   started = true;
   return {};
 }
@@ -157,6 +160,7 @@ void Session::Impl::tick() {
   if (config.owns_identity && now - dht_saved_at >= dht_save_after) {
     dht_save_after = std::min(2 * dht_save_after, kDhtSaveInterval);
     save_dht();
+    look_for_items();
   }
 }
 

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // DHT nodes of a session: one per bound UDP port; how they get in, what they remember, whom their news are for.
 #include <algorithm>
+#include <unordered_set>
 #include <utility>
 
 #include "node/net/clock.hpp"
 #include "node/ops/dht_state.hpp"
+#include "node/ops/kept_items.hpp"
 #include "node/ops/log.hpp"
 #include "node/session_impl.hpp"
 
@@ -19,11 +21,21 @@ std::vector<magnet::HostPort> builtin_routers() {
           {"router.bittorrent.com", 6881},
           {"router.utorrent.com", 6881},
           {"dht.transmissionbt.com", 6881},
-          {"router.silotis.us", 6881}};
+          {"router.bt.ouinet.work", 6881}};
 }
 
 /// Whether a session talks to the public network at all.
 bool is_public(const wire::AddressPolicy& policy) { return policy.allows(wire::Address::v4(9, 9, 9, 9)); }
+
+void keep_only(wire::Instant now, const std::vector<dht::Item>& items, dht::Node& node, dht::Output& out) {
+  std::unordered_set<wire::Key> there;
+  for (const dht::Item& item : items) {
+    there.insert(item.target());
+    node.keep_item(now, item, out);
+  }
+  for (const wire::Key& kept : node.kept_items())
+    if (!there.contains(kept)) node.drop_item(kept);
+}
 
 }  // namespace
 
@@ -180,6 +192,18 @@ void Session::Impl::save_dht() {
       });
     }
   }
+}
+
+void Session::Impl::look_for_items() {
+  if (!state) return;
+  host.saver.ask([folder = state->items(config.private_net)] { return load_items(folder); },
+                 while_alive([this](const std::vector<dht::Item>& items) {
+                   wake([&] {
+                     for (const auto& driver : dht_nodes) {
+                       driver->use(now, [&](dht::Node& node, dht::Output& out) { keep_only(now, items, node, out); });
+                     }
+                   });
+                 }));
 }
 
 DhtDriver* Session::Impl::dht_for(wire::Family family) {

@@ -85,6 +85,8 @@ struct Session::Impl final : LinkObserver {
   void on_introducer(const magnet::HostPort& name, const std::vector<wire::Endpoint>& found);
   bool dispatch_dht_events();
   void save_dht();
+  /// Has the nodes put what lies in the state directory, and only that (BEP 44).
+  void look_for_items();
   [[nodiscard]] DhtDriver* dht_for(wire::Family family);
 
   // --- session_links.cpp ---

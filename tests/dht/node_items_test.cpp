@@ -138,6 +138,35 @@ TEST_CASE("S8 an item that is not put again is gone after two hours, one that is
   CHECK(b.get(5, kept.target(), "kept"));
 }
 
+TEST_CASE("S8 an item that is kept is there for days, until somebody else puts a newer one or it is dropped") {
+  Bench b;
+  const auto keep = [&](std::size_t i, const dht::Item& item) {
+    return b.net.call(i, [&](dht::Node& n, dht::Output& out) { return n.keep_item(b.net.now(), item, out); });
+  };
+  const auto item = b.sign("1:a", 1);
+  const std::size_t by = b.far(item.target(), 0);
+  CHECK(keep(by, item));
+  CHECK_FALSE(keep(by, item));
+  b.net.run_for(30h);
+  CHECK(b.get(5, item.target()));
+  CHECK(b.net.node(by).kept_items() == std::vector{item.target()});
+  const auto rounds = b.net.host(by).all<dht::event::PutDone>().size();
+  CHECK(rounds >= 30);
+  CHECK(rounds <= 37);
+  // Its author puts a newer version from elsewhere: the old one is not insisted on.
+  CHECK(b.put(b.far(item.target(), 1), b.sign("1:b", 2)).stored.size() == 8);
+  b.net.run_for(65min);
+  CHECK(b.net.node(by).kept_items().empty());
+  // What is dropped is forgotten like everything else.
+  const auto other = b.sign("1:a", 1, "other");
+  CHECK(keep(by, other));
+  b.net.run_for(90min);
+  CHECK(b.get(5, other.target(), "other"));
+  b.net.call(by, [&](dht::Node& n, dht::Output&) { return n.drop_item(other.target()), 0; });
+  b.net.run_for(125min);
+  CHECK_FALSE(b.get(5, other.target(), "other"));
+}
+
 TEST_CASE("S7 a scrape counts seeds and peers over all who store them") {
   Bench b;
   const auto hash = b.net.rng().id<wire::InfoHash>();

@@ -121,5 +121,34 @@ def samples_both_ways(lab):
     check(records[0]["type"] == "samples" and wanted in records[0]["samples"] and records[0]["num"] >= 1, f"{records}")
 
 
+def what_was_put_is_put_again_by_a_node(lab):
+    """One network takes an item and is gone; a node with the state directory of who put it brings it to the next."""
+    state = lab.folder("kept")
+    nodes = [lab.node(address=lab.host())]
+    first = nodes[0][1]
+    nodes += [lab.node(first, lab.host()) for _ in range(2)]
+    secret, key = key_of(lab, "kept")
+    puts = {}
+    for name, extra in (("kept", []), ("signed", ["--mutable", "--key", secret]), ("once", ["--once"])):
+        code, records, err = lab.run("dht", "put", f"the one that is {name}", *extra, "--listen", lab.host(), "--bootstrap", first,
+                                     "--state-dir", state, "--json", timeout=40)
+        check(code == 0, f"put {name}: {code} {err[-1500:]}")
+        puts[name] = records[0]["target"]
+    files = sorted(path.name for path in (state / "items").iterdir())
+    check(files == sorted([puts["kept"], puts["signed"]]), f"{files}")
+    for process, _ in nodes:
+        process.kill()
+        process.wait()
+    second = our_network(lab, 3)
+    address = lab.host()
+    keeper = lab.lodestone("node", "--listen", f"{address}:6881", "--state-dir", state, "--bootstrap", second[0], "--json")
+    lab.first_record(keeper, "ready")
+    wait_until("both items", 40, lambda: lab.run("dht", "get", puts["kept"], "--listen", lab.host(), "--bootstrap", second[1],
+                                                 "--state-dir", lab.folder("reader"), "--json")[0] == 0)
+    got, = ours(lab, second[2], "get", key)
+    check(got["value"] == "the one that is signed" and got["from"] >= 2, f"{got}")
+    ours(lab, second[1], "get", puts["once"], expect=3)
+
+
 if __name__ == "__main__":
-    main(__file__, what_we_put_libtorrent_stores_and_finds, what_libtorrent_puts_we_store_and_find, samples_both_ways)
+    main(__file__, what_was_put_is_put_again_by_a_node, what_we_put_libtorrent_stores_and_finds, what_libtorrent_puts_we_store_and_find, samples_both_ways)

@@ -10,6 +10,8 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "node/ops/kept_items.hpp"
+#include "node/ops/state_dir.hpp"
 #include "tools/cli/dht_lookup.hpp"
 #include "tools/cli/dht_options.hpp"
 #include "tools/cli/dht_records.hpp"
@@ -29,6 +31,7 @@ struct PutOptions {
   std::optional<std::int64_t> seq;
   std::optional<std::int64_t> cas;
   std::optional<wire::Duration> wait;
+  bool once = false;
 };
 
 /// The value as bencode: a byte string.
@@ -94,12 +97,28 @@ class Put {
         out.line(item_.target().hex());
         out.note(fmt::format("stored by {}, refused by {}", count_of(result.stored.size(), "node"), result.refused));
       }
-      if (!result.stored.empty()) return run.finish(ExitCode::ok);
+      if (!result.stored.empty()) {
+        keep();
+        return run.finish(ExitCode::ok);
+      }
       if (result.conflicts > 0)
         return run.fail(ExitCode::conflict, "the nodes have another version", "Read it again, then decide");
       run.fail(ExitCode::error, "no node has stored it", "Try again, or let the DHT settle with --wait 5s");
     };
     return DhtLookup(run, options_.wait, true, std::move(handlers)).run();
+  }
+
+  /// So that a `node` puts it again: other nodes forget it after two hours.
+  void keep() {
+    const GlobalOptions& global = context_.global;
+    if (options_.once || global.state_dir.empty()) return;
+    const std::string folder = node::StateDir::at(global.state_dir).items(global.private_net);
+    if (const auto error = node::save_item(folder, item_)) {
+      context_.out.warn(fmt::format("cannot keep it in {}: {}; nobody puts it again", folder, error.message()));
+    } else if (!context_.out.json()) {
+      context_.out.note(fmt::format("a running `lodestone node` puts it again every hour, as long as {}/{} is there",
+                                    folder, item_.target().hex()));
+    }
   }
 
   const PutOptions& options_;
@@ -143,6 +162,7 @@ void add_dht_put(CLI::App& dht, Context& context) {
   command->add_option("--cas", options->cas, "Only where the number stored is this one")
       ->check(CLI::NonNegativeNumber)
       ->type_name("N");
+  command->add_flag("--once", options->once, "Do not have a running `lodestone node` put it again every hour");
   add_wait(*command, options->wait);
   on_run(*command, context, [options, &context] { return put(*options, context); });
 }
