@@ -7,46 +7,71 @@
 
 namespace lodestone::dht {
 
-Announce::Announce(const Candidates& candidates, int k, bool prefer_verified, const Key& info_hash,
-                   const AnnounceSpec& spec)
-    : info_hash_(info_hash), spec_(spec) {
-  const auto wanted = static_cast<std::size_t>(k);
-  std::vector<Target> left_out;
-  std::size_t chosen = 0;
-  candidates.for_each_answered([&](const Candidates::Candidate& c) {
-    const wire::Bytes token = candidates.token_of(c);
-    if (token.empty()) return true;
-    const bool suspicious = prefer_verified && !c.verified && ++chosen > wanted / 2;
-    (suspicious ? left_out : targets_)
-        .push_back({c.contact, c.rtt, {token.begin(), token.end()}, std::nullopt, State::untold});
-    return targets_.size() < wanted;
-  });
-  for (std::size_t i = 0; i < left_out.size() && targets_.size() < wanted; ++i) {
-    targets_.push_back(std::move(left_out[i]));
-  }
+Announce::Announce(int k, bool prefer_verified, const Key& info_hash, const AnnounceSpec& spec)
+    : wanted_(static_cast<std::size_t>(k)), prefer_verified_(prefer_verified), info_hash_(info_hash), spec_(spec) {}
+
+Announce::Announce(int k, bool prefer_verified, const Gather& gather)
+    : Announce(k, prefer_verified, gather.to_put()->target(), AnnounceSpec{}) {
+  gather_ = &gather;
 }
 
-Announce::Announce(const Candidates& candidates, int k, bool prefer_verified, const Gather& gather)
-    : Announce(candidates, k, prefer_verified, gather.to_put()->target(), AnnounceSpec{}) {
-  item_ = gather.to_put();
-  for (Target& t : targets_) t.cas = gather.cas_for(t.contact.endpoint);
+void Announce::pick_early(const Candidates& candidates, double near) {
+  std::size_t seen = 0;
+  candidates.for_each_hopeful([&](const Candidates::Candidate& c) {
+    if (++seen > wanted_ || targets_.size() >= wanted_ || candidates.reach(c) > near) return false;
+    if (c.state != Candidates::State::answered || candidates.token_of(c).empty()) return true;
+    if (!picked(c.contact.endpoint) && (!suspicious(c) || suspicious_ < wanted_ / 2)) add(candidates, c);
+    return true;
+  });
+}
+
+void Announce::pick(const Candidates& candidates) {
+  std::vector<const Candidates::Candidate*> chosen, left_out;
+  // Those that were told early have their part in the half that the suspicious may have.
+  std::size_t of_choice = suspicious_;
+  candidates.for_each_answered([&](const Candidates::Candidate& c) {
+    if (candidates.token_of(c).empty()) return true;
+    const bool counts = suspicious(c) && !picked(c.contact.endpoint);
+    const bool leave_out = counts && of_choice >= wanted_ / 2;
+    of_choice += counts && !leave_out;
+    (leave_out ? left_out : chosen).push_back(&c);
+    return chosen.size() < wanted_;
+  });
+  for (std::size_t i = 0; i < left_out.size() && chosen.size() < wanted_; ++i) chosen.push_back(left_out[i]);
+  const std::size_t most = gather_ != nullptr ? wanted_ : wanted_ + kMore;
+  for (const Candidates::Candidate* c : chosen)
+    if (targets_.size() < most && !picked(c->contact.endpoint)) add(candidates, *c);
+}
+
+bool Announce::picked(const Endpoint& endpoint) const {
+  return std::any_of(targets_.begin(), targets_.end(), [&](const Target& t) { return t.contact.endpoint == endpoint; });
+}
+
+bool Announce::suspicious(const Candidates::Candidate& c) const { return prefer_verified_ && !c.verified; }
+
+void Announce::add(const Candidates& candidates, const Candidates::Candidate& c) {
+  suspicious_ += suspicious(c);
+  const wire::Bytes token = candidates.token_of(c);
+  const auto cas = gather_ != nullptr ? gather_->cas_for(c.contact.endpoint) : std::nullopt;
+  targets_.push_back({c.contact, c.rtt, {token.begin(), token.end()}, cas, State::untold});
 }
 
 std::optional<Ask> Announce::next(std::uint32_t tag_base) {
+  const Item* const item = gather_ != nullptr ? gather_->to_put() : nullptr;
   for (std::size_t i = 0; i < targets_.size(); ++i) {
     Target& t = targets_[i];
     if (t.state != State::untold) continue;
     t.state = State::told;
     return Ask{.to = t.contact.endpoint,
                .expected = t.contact.id,
-               .method = item_ != nullptr ? krpc::Method::put : krpc::Method::announce_peer,
+               .method = item != nullptr ? krpc::Method::put : krpc::Method::announce_peer,
                .target = info_hash_,
                .tag = tag_base + static_cast<std::uint32_t>(i),
                .token = t.token,
                .port = spec_.port,
                .implied_port = spec_.implied_port,
                .seed = spec_.seed,
-               .item = item_,
+               .item = item,
                .cas = t.cas};
   }
   return std::nullopt;

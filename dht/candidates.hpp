@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // The candidates of one lookup, sorted by distance to its target; those whose id is unknown (introducers) come last
 // until they answer. Decides who is asked next and when the search is over (L1), and keeps a lookup from asking an
-// address, or outside private nets a /24 (v6: /64), twice (L7, L8). Invariant: no endpoint twice; bounded, the farthest
-// unasked give way.
+// address, or outside private nets a /24 (v6: /64), twice (L7, L8). Who is named counts under the id that it answers
+// with, wherever somebody else has put it, and who put several of them elsewhere is believed no more (L6). Invariant:
+// no endpoint twice; bounded, the farthest unasked give way.
 #pragma once
 
 #include <cstdint>
@@ -10,6 +11,7 @@
 #include <vector>
 
 #include "dht/contact.hpp"
+#include "dht/density.hpp"
 #include "wire/base/time.hpp"
 
 namespace lodestone::dht {
@@ -22,7 +24,8 @@ class Candidates {
     slow,     // still hoped for, holds no slot
     overdue,  // nobody waits for it; its reply would be used
     answered,
-    failed,  // lost, refused, or left out by L8
+    failed,   // lost, refused, or left out by L8
+    dropped,  // never asked: only a liar has named it
   };
   struct Candidate {
     Contact contact;
@@ -30,15 +33,22 @@ class Candidates {
     bool verified = false;  // its id is one that its address allows (BEP 42)
     State state = State::fresh;
     std::uint16_t token = 0;  // its number, see token_of(); 0: none
+    std::uint16_t named_by = kSeveral;
+    std::uint16_t misnamed = 0;  // so many that it named have answered under another id
     wire::Duration rtt{};
   };
   using Index = std::uint32_t;
+  // Candidate::named_by, if it is not the index of the only one who did.
+  static constexpr std::uint16_t kSeveral = 0xffff;
+  static constexpr std::uint16_t kOurselves = 0xfffe;
 
   /// `diverse` false in a private net.
   Candidates(const wire::Key& target, bool diverse) : target_(target), diverse_(diverse) {}
 
-  /// A node that somebody named, or the table knew. False when it is here already or too far to matter.
-  bool add(const Contact& contact);
+  /// A node that the one at index `by` has named; without it, one that we knew. False when it is here already or too
+  /// far to matter. Of several ids that an endpoint is given the closest counts until it is asked, but never another
+  /// one than we knew it by.
+  bool add(const Contact& contact, std::optional<Index> by = std::nullopt);
   bool add_introducer(const wire::Endpoint& endpoint);
 
   /// The closest candidate worth asking now, which becomes `asked`: one among the `wanted` closest that have answered
@@ -57,16 +67,24 @@ class Candidates {
     }
     return std::nullopt;
   }
-  /// The `wanted` closest have answered and nothing closer is outstanding or unasked, or there is nobody left.
+  /// The `wanted` closest have answered and nothing closer is outstanding or unasked, or there is nobody left. Those
+  /// that are slow are waited for unless the `wanted` lie within `enough`, a share of the key space (0: always): so
+  /// many nodes are to be expected there that hardly any of the slow ones can be one more (L1).
   template <class Counts>
-  [[nodiscard]] bool search_over(int wanted, Counts&& counts) const {
+  [[nodiscard]] bool search_over(int wanted, Counts&& counts, double enough = 0) const {
+    bool stragglers = false;
     for (int found = 0; const Index i : order_) {
       const Candidate& c = all_[i];
-      if (c.state == State::asked || c.state == State::slow) return false;
+      stragglers = stragglers || c.state == State::slow;
+      if (c.state == State::asked || (stragglers && enough <= 0)) return false;
       if (c.state == State::fresh && !crowded(c)) return false;
-      if (c.state == State::answered && counts(c) && ++found >= wanted) return true;
+      if (c.state == State::answered && counts(c) && ++found >= wanted) return !stragglers || reach(c) <= enough;
     }
-    return true;
+    return !stragglers;
+  }
+  /// How far it is from the target, as a share of the key space.
+  [[nodiscard]] double reach(const Candidate& c) const {
+    return share_of_key_space(wire::distance(target_, wire::Key{c.contact.id.bytes()}));
   }
 
   [[nodiscard]] const Candidate& at(Index i) const { return all_[i]; }
@@ -75,7 +93,7 @@ class Candidates {
     return c.token == 0 ? wire::Bytes{} : wire::Bytes{tokens_[c.token - 1u]};
   }
   void set_state(Index i, State state) { all_[i].state = state; }
-  /// It answered; an introducer gets its id and its place by that.
+  /// It answered, and gets its id and its place by that.
   void answered(Index i, const wire::NodeId& id, wire::Duration rtt, wire::Bytes token);
   /// How many hold a slot.
   [[nodiscard]] int in_flight() const;
@@ -88,14 +106,30 @@ class Candidates {
     for (const Index i : order_)
       if (all_[i].state == State::answered && !f(all_[i])) return;
   }
+  /// The same for those that answered or still may soon, or are to be asked.
+  template <class F>
+  void for_each_hopeful(F&& f) const {
+    for (const Index i : order_) {
+      const State s = all_[i].state;
+      if ((s == State::answered || s == State::asked || s == State::fresh) && !f(all_[i])) return;
+    }
+  }
   [[nodiscard]] std::size_t size() const { return all_.size(); }
 
  private:
   // A hostile network can name ever closer nodes; there is no hop limit, but there is this.
   static constexpr std::size_t kMax = 1'024;
   static constexpr std::size_t kMaxTokenSize = 128;
+  // An honest node may name one that was started again.
+  static constexpr std::uint16_t kMaxMisnamed = 2;
 
-  [[nodiscard]] bool knows(const wire::Endpoint& endpoint) const;
+  [[nodiscard]] std::optional<Index> find(const wire::Endpoint& endpoint) const;
+  /// An endpoint that is here is named again.
+  bool add_again(Index i, const Contact& contact, std::uint16_t named_by);
+  /// Its id is another one, and so its place.
+  void rename(Index i, const wire::NodeId& id);
+  /// Candidate i has answered under another id than it was named by.
+  void blame_namer(Index i);
   /// L8: its address or prefix has been asked already.
   [[nodiscard]] bool crowded(const Candidate& c) const;
   [[nodiscard]] bool before(const Candidate& a, const Candidate& b) const;

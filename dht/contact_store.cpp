@@ -158,12 +158,13 @@ void ContactStore::failed(const Contact& contact, bool online) {
   tail(r)[6] = kFailed;
 }
 
-void ContactStore::evict(const Contact& contact) {
+bool ContactStore::evict(const Contact& contact) {
   const wire::Key key{contact.id.bytes()};
   const std::uint8_t* const r = records_.find(key);
-  if (r == nullptr || !same_endpoint(r, contact)) return;
+  if (r == nullptr || !same_endpoint(r, contact)) return false;
   remove(key);
   ++dropped_.impostor;
+  return true;
 }
 
 void ContactStore::move_to(const wire::NodeId& own) {

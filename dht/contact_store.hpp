@@ -50,8 +50,8 @@ class ContactStore {
   bool restore(wire::Instant now, const Contact& contact, wire::Duration silence);
   /// It did not answer. `online`: somebody else did meanwhile, so that it is not us.
   void failed(const Contact& contact, bool online);
-  /// It answers under another id.
-  void evict(const Contact& contact);
+  /// It answers under another id. True when it was here.
+  bool evict(const Contact& contact);
   /// Our id has changed.
   void move_to(const wire::NodeId& own);
 

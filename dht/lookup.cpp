@@ -43,8 +43,9 @@ void Lookup::begin(Instant, std::span<const Contact> closest, std::span<const En
 }
 
 std::optional<Ask> Lookup::next(Instant now) {
-  if (announce_) return announce_->next(kAnnounceTags);
-  if (candidates_.in_flight() >= params_.alpha || search_over()) return std::nullopt;
+  if (announce_)
+    if (auto ask = announce_->next(kAnnounceTags)) return ask;
+  if (telling_ || candidates_.in_flight() >= most_in_flight() || search_over()) return std::nullopt;
   const auto i = candidates_.take_next(params_.k, counts());
   if (!i) return std::nullopt;
   if (!first_packet_) first_packet_ = now;
@@ -66,12 +67,13 @@ void Lookup::on_reply(Instant now, std::uint32_t tag, const Answer& answer, Outp
   ++answered_;
   if (candidates_.at(tag).state == Candidates::State::overdue) --timeouts_;
   candidates_.answered(tag, answer.from.id, answer.rtt, answer.reply.token);
-  take_nodes(answer);
+  take_nodes(now, tag, answer);
   if (answer.reply.values && params_.method == krpc::Method::get_peers) {
     take_values(now, answer, out);
   }
   if (gather_) gather_->on_reply(params_.id, answer, out);
   if (trace_) trace_->answered(tag, answer, guard_.family(), out);
+  if (params_.announce) telling_ ? tell() : tell_early();
 }
 
 void Lookup::on_refused(Instant now, std::uint32_t tag, std::int64_t code, Output& out) {
@@ -96,11 +98,13 @@ void Lookup::on_late(Instant, std::uint32_t tag, Lateness how, Output& out) {
 }
 
 Traversal::Next Lookup::settle(Instant now, Output& out) {
-  if (!announce_) {
+  if (!telling_) {
     if (!search_over()) return Next::wait;
+    measure_reach();
     if (!params_.silent) report(now, out);
     if (!tells()) return Next::over;
-    begin_to_tell();
+    telling_ = true;
+    tell();
     if (!announce_->over()) return Next::ask;
   }
   if (!announce_->over()) return Next::wait;
@@ -114,19 +118,47 @@ Traversal::Next Lookup::settle(Instant now, Output& out) {
   return Next::over;
 }
 
-void Lookup::begin_to_tell() {
-  if (params_.announce) {
-    announce_.emplace(candidates_, params_.k, params_.prefer_verified, params_.target, *params_.announce);
-  } else {
-    announce_.emplace(candidates_, params_.k, params_.prefer_verified, *gather_);
+void Lookup::tell_early() {
+  if (params_.near <= 0) return;
+  if (!announce_) announce_.emplace(params_.k, params_.prefer_verified, params_.target, *params_.announce);
+  announce_->pick_early(candidates_, params_.near);
+}
+
+void Lookup::tell() {
+  if (!announce_) {
+    if (params_.announce) {
+      announce_.emplace(params_.k, params_.prefer_verified, params_.target, *params_.announce);
+    } else {
+      announce_.emplace(params_.k, params_.prefer_verified, *gather_);
+    }
   }
+  announce_->pick(candidates_);
+}
+
+int Lookup::most_in_flight() const {
+  const bool hurries = params_.method == krpc::Method::get_peers && !first_value_;
+  return params_.alpha + (hurries ? params_.beta : 0);
+}
+
+void Lookup::measure_reach() {
+  if (!candidates_.search_over(params_.k, trusted(params_.k / 2))) return;
+  candidates_.for_each_answered(
+      [&, found = 0, counts = trusted(params_.k / 2)](const Candidates::Candidate& c) mutable {
+        if (!counts(c) || ++found < params_.k) return true;
+        reach_ = candidates_.reach(c);
+        return false;
+      });
 }
 
 Traversal::Outcome Lookup::outcome() const {
-  Outcome out{answered_, announce_ ? announce_->stored_count() : 0};
+  Outcome out;
+  out.answered = answered_;
+  out.stored = announce_ ? announce_->stored_count() : 0;
   out.superseded = gather_ && gather_->superseded();
+  out.reach = reach_;
+  out.target = params_.target;
   if (params_.silent || params_.method != krpc::Method::get_peers) return out;
-  out.info_hash = params_.target;
+  out.remember = true;
   out.peers = named_;
   // Not only the closest of all: these may have chosen their ids for this hash (L8), and the next lookup shall not
   // start from them alone.
@@ -142,20 +174,24 @@ bool Lookup::hopes() const {
 }
 
 bool Lookup::search_over() const {
-  if (candidates_.search_over(params_.k, counts())) return true;
+  if (candidates_.search_over(params_.k, counts(), params_.enough)) return true;
   // Nodes that withhold their token make a lookup that tells go outward, nodes that are not trusted any lookup; but not
   // without end.
   if (tells() && candidates_.search_over(2 * params_.k, trusted(params_.k))) return true;
   return params_.prefer_verified && candidates_.search_over(8 * params_.k, [](const auto&) { return true; });
 }
 
-void Lookup::take_nodes(const Answer& answer) {
+void Lookup::take_nodes(Instant now, std::uint32_t from, const Answer& answer) {
   const krpc::Reply& reply = answer.reply;
   const Family family = guard_.family();
-  for_each_contact(family == Family::v4 ? reply.nodes : reply.nodes6, family, kMaxNodesPerReply, [&](const Contact& c) {
-    if (c.id == own_id_ || !guard_.allows(c.endpoint)) return;
-    if (candidates_.add(c) && trace_) trace_->known(c.endpoint, event::Hop::Source::node, answer.from.endpoint);
-  });
+  for_each_contact(family == Family::v4 ? reply.nodes : reply.nodes6, family, kMaxNodesPerReply,
+                   [&](const Contact& named) {
+                     if (!guard_.allows(named.endpoint)) return;
+                     const auto c = answer.endpoints != nullptr ? answer.endpoints->judge(now, named) : named;
+                     if (!c || c->id == own_id_) return;
+                     if (candidates_.add(*c, from) && trace_)
+                       trace_->known(c->endpoint, event::Hop::Source::node, answer.from.endpoint);
+                   });
 }
 
 void Lookup::take_values(Instant now, const Answer& answer, Output& out) {

@@ -2,8 +2,10 @@
 // The iterative lookup (BEP 5): find_node, get_peers, get or sample_infohashes towards a target, with an announce or a
 // put behind it if one is wanted; a Gather takes what the replies have beside nodes and peers.
 // Peers are streamed out as they come and never end the search (L1); it is over when the k closest responding nodes
-// have answered and nothing closer is outstanding (for an announce: k that gave a token). Peers that come after that,
-// from nodes that were asked before, are streamed, too.
+// have answered and nothing closer is outstanding (for an announce: k that gave a token); a lookup for peers does not
+// wait for slow nodes when those k lie so close that all that are to be expected there have answered. Peers that come
+// after that, from nodes that were asked before, are streamed, too. An announcement is made to nodes that are close
+// enough as soon as they answer (L3).
 #pragma once
 
 #include <cstdint>
@@ -32,6 +34,9 @@ class Lookup final : public Traversal {
     bool traced = false;                   // an event::Hop for each query
     int k = 8;
     int alpha = 4;
+    int beta = 0;       // so many more in flight until the first value
+    double near = 0;    // an announcement does not wait for the end with nodes within this share of the key space (L3)
+    double enough = 0;  // nor the search for slow nodes, when its k lie within this one (L1); 0: not known
     bool diverse = true;           // L8; off in a private net
     bool prefer_verified = false;  // L8: most nodes have ids by BEP 42, so that many without are suspicious
   };
@@ -74,9 +79,12 @@ class Lookup final : public Traversal {
   }
   /// The closest are told something when the search is over, for which they must have given a token.
   [[nodiscard]] bool tells() const { return params_.announce || (gather_ && gather_->to_put() != nullptr); }
-  void begin_to_tell();
+  void tell_early();
+  void tell();
   [[nodiscard]] bool search_over() const;
-  void take_nodes(const Answer& answer);
+  [[nodiscard]] int most_in_flight() const;
+  void measure_reach();
+  void take_nodes(Instant now, std::uint32_t from, const Answer& answer);
   void take_values(Instant now, const Answer& answer, Output& out);
   /// False when it is no peer for us, or known already.
   bool take_peer(const Endpoint& peer, const OwnAddress& own_address);
@@ -89,7 +97,9 @@ class Lookup final : public Traversal {
   std::unique_ptr<Gather> gather_;
   std::unique_ptr<LookupTrace> trace_;  // null: nobody wants to know
   Candidates candidates_;
-  std::optional<Announce> announce_;
+  std::optional<Announce> announce_;  // since there is somebody to be told
+  bool telling_ = false;              // the search is over
+  std::optional<double> reach_;
   std::vector<Endpoint> peers_;  // sorted
   std::vector<Endpoint> named_;  // the first of those that replies named
   std::optional<Instant> first_packet_;

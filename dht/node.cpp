@@ -35,6 +35,12 @@ Throttle::Rates rates_of(const NodeConfig& config) {
           l.verified_for, l.unverified_burst, l.unverified_factor, !config.private_net};
 }
 
+wire::SipKey random_secret(wire::Rng& rng) {
+  wire::SipKey secret;
+  rng.fill(secret);
+  return secret;
+}
+
 }  // namespace
 
 Limits Limits::client() { return {}; }
@@ -76,6 +82,8 @@ Node::State::State(Instant start, NodeConfig settings, wire::Rng generator)
       queries(config),
       table(start, config.family, config.id, config.limits.k, !config.private_net),
       beyond(start, config, rng),
+      endpoints(config.limits.remembered_endpoints, random_secret(rng)),
+      density(config.limits.k),
       responder(start, config, rng),
       verifier(config.limits.early_rate),
       bootstrap(static_cast<std::size_t>(config.limits.k)),
@@ -165,9 +173,11 @@ bool Node::State::on_reply(Instant now, const Endpoint& from, const krpc::Messag
   const Duration rtt = now - query->sent;
   const Contact contact{reply.id, from};
   const bool expected = !query->expected || *query->expected == reply.id;
+  bool usable = reply.id != config.id;
   if (!expected) {
-    impostor(now, {*query->expected, from}, reply.id, query->purpose);
-  } else if (reply.id != config.id) {
+    if (usable) endpoints.misnamed(now, from, reply.id);
+    usable = !impostor(now, {*query->expected, from}, reply.id, query->purpose) && usable && query->asks_nodes;
+  } else if (usable) {
     heard(now, contact, rtt, out);
   }
 
@@ -180,8 +190,12 @@ bool Node::State::on_reply(Instant now, const Endpoint& from, const krpc::Messag
   switch (query->purpose) {
     case Purpose::traversal:
       if (Traversal* traversal = find_asking(query->owner)) {
-        if (expected && reply.id != config.id) {
-          traversal->on_reply(now, query->tag, {contact, rtt, reply, own_address}, out);
+        if (usable) {
+          // Who named it under another id was wrong, or lied; what it says under its own is as good as ever (L6).
+          counters.misnamed_replies += !expected;
+          // In a tiny network everybody is asked, whatever is known of him.
+          const bool young = table.size() < static_cast<std::size_t>(config.limits.early_contacts);
+          traversal->on_reply(now, query->tag, {contact, rtt, reply, own_address, young ? nullptr : &endpoints}, out);
         } else {
           traversal->on_refused(now, query->tag, 0, out);
         }
@@ -274,6 +288,7 @@ Instant Node::State::next_deadline() const {
 // --- who is out there ---
 
 void Node::State::heard(Instant now, const Contact& contact, Duration rtt, Output& out) {
+  endpoints.answered(contact.endpoint);
   beyond.answered(now, contact, rtt);
   const bool was_empty = table.empty();
   const auto outcome = table.answered(now, contact, rtt);
@@ -344,6 +359,7 @@ void Node::State::learn(Instant now, const krpc::Reply& reply) {
 
 void Node::State::lost(Instant now, const Contact& contact) {
   beyond.failed(contact, true);
+  endpoints.silent(now, contact.endpoint);
   if (table.failed(contact)) {
     ++counters.evicted;
     ++counters.evicted_silent;
@@ -354,8 +370,8 @@ void Node::State::lost(Instant now, const Contact& contact) {
   }
 }
 
-void Node::State::impostor(Instant now, const Contact& known, const NodeId& claimed, Purpose asked_for) {
-  beyond.evict(known);
+bool Node::State::impostor(Instant now, const Contact& known, const NodeId& claimed, Purpose asked_for) {
+  const bool was_stored = beyond.evict(known);
   const bool was_here = table.evict(known);
   if (was_here) {
     ++counters.evicted;
@@ -365,8 +381,12 @@ void Node::State::impostor(Instant now, const Contact& known, const NodeId& clai
   }
   // Most often a node that was started again. It is asked for its new name before that counts. If that question is
   // answered under yet another name it is left alone for a while: it could keep us asking for ever.
-  if (asked_for == Purpose::probe && !was_here) return verifier.failed(now, known.endpoint);
-  meet(now, {claimed, known.endpoint});
+  if (asked_for == Purpose::probe && !was_here) {
+    verifier.failed(now, known.endpoint);
+  } else {
+    meet(now, {claimed, known.endpoint});
+  }
+  return was_here || was_stored;
 }
 
 // --- the public face ---
@@ -588,6 +608,8 @@ const Counters& Node::counters() const {
   state_->counters.sources_displaced = state_->throttle.displaced();
   state_->counters.peers_expired = state_->responder.store().expired();
   state_->counters.peers_displaced = state_->responder.store().displaced();
+  state_->counters.named_corrected = state_->endpoints.corrected();
+  state_->counters.named_avoided = state_->endpoints.avoided();
   state_->beyond.count_in(state_->counters);
   return state_->counters;
 }

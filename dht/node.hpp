@@ -41,6 +41,7 @@ using wire::UnixSeconds;
 struct Limits {
   int k = 8;                                           // BEP 5
   int alpha = 4;                                       // queries in flight towards the closest
+  int beta = 3;                                        // and so many more until the first value
   Duration query_timeout = std::chrono::seconds(10);   // a reply later than this is stray
   Duration slow_min = std::chrono::milliseconds(150);  // L2: the slot of a slow node is freed between these two
   Duration slow_max = std::chrono::seconds(2);
@@ -75,6 +76,7 @@ struct Limits {
   Duration store_fill_time = std::chrono::seconds(60);  // and no longer
   double store_upkeep_rate = 6;                         // queries a second for 10,000, in proportion above
   std::size_t cached_lookups = 64;                      // info-hashes whose last lookup is remembered; 0: none
+  std::size_t remembered_endpoints = 256;               // L6: that are not what they were named as, or silent
   std::size_t max_outstanding = 2'000;
   std::size_t max_lookups = 64;             // running at once; more wait in line
   [[nodiscard]] static Limits client();     // get, seed, dht ...
@@ -284,6 +286,9 @@ struct Counters {
   // Of the contact store, by reason: did not answer twice, answered under another id, gave way to one that answers.
   std::uint64_t store_silent = 0, store_impostor = 0, store_displaced = 0;
   std::uint64_t store_asked = 0;  // queries that its upkeep has cost
+  // L6: replies under another id than somebody had named, which were used; later, named ids that were put right, and
+  // named endpoints that were left alone because they had not answered.
+  std::uint64_t misnamed_replies = 0, named_corrected = 0, named_avoided = 0;
   // `evicted` by reason.
   std::uint64_t evicted_silent = 0, evicted_impostor = 0;
 };

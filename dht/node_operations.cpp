@@ -20,6 +20,11 @@ constexpr std::size_t kMaxVerified = 16;
 // Joining asks more at once: introducers are often gone, and nobody is closer than anybody yet.
 constexpr int kJoinAlpha = 8;
 constexpr std::size_t kMaxLocalPeers = 500;
+// L3: so many times k nodes are to be expected where an announcement does not wait: three in four of those there will
+// be among the k closest, and nearly all among the k + 4 closest.
+constexpr double kNear = 0.75;
+// L1: and within the k closest of a search that has missed nobody, hardly ever more than this.
+constexpr double kEnough = 1.5;
 
 }  // namespace
 
@@ -120,7 +125,8 @@ void Node::State::pump(Instant now, Run run, Output& out) {
 void Node::State::finished(Instant now, Run run, LookupId id, const Traversal::Outcome& outcome, Output& out) {
   if (run == refreshing) refreshed(now);
   if (run == moving) return take_id(now, out);
-  if (outcome.info_hash) beyond.ended(now, *outcome.info_hash, outcome.closest, outcome.peers);
+  if (outcome.reach) density.add(outcome.target, *outcome.reach);
+  if (outcome.remember) beyond.ended(now, outcome.target, outcome.closest, outcome.peers);
   if (id != 0) announcer.finished(now, id, outcome.stored, table.size(), rng);
   if (id != 0) republisher.finished(now, id, outcome.stored, outcome.superseded, rng);
   if (run != joining) return;
@@ -284,6 +290,11 @@ std::unique_ptr<Lookup> Node::State::make_lookup(Instant now, LookupId id, krpc:
   params.known_as = announce ? announce : announcer.spec_of(InfoHash{target.bytes()});
   params.k = config.limits.k;
   params.alpha = config.limits.alpha;
+  if (method == krpc::Method::get_peers) {
+    params.beta = config.limits.beta;
+    params.near = density.share_of(kNear * config.limits.k);
+    params.enough = density.share_of(kEnough * config.limits.k);
+  }
   params.diverse = !config.private_net;
   params.prefer_verified = prefers_verified();
   auto lookup = std::make_unique<Lookup>(params, config.id, guard);

@@ -10,6 +10,8 @@
 #include "dht/address_votes.hpp"
 #include "dht/announcer.hpp"
 #include "dht/bootstrap.hpp"
+#include "dht/density.hpp"
+#include "dht/endpoint_memory.hpp"
 #include "dht/guard.hpp"
 #include "dht/krpc.hpp"
 #include "dht/lookup.hpp"
@@ -64,8 +66,8 @@ struct Node::State {
   /// The contact store, too, may have a use for them.
   void learn(Instant now, const krpc::Reply& reply);
   void lost(Instant now, const Contact& contact);
-  /// It answered with another id than it was known by (L6).
-  void impostor(Instant now, const Contact& known, const NodeId& claimed, Purpose asked_for);
+  /// It answered with another id than it was known by (L6). True when we knew it by that: else somebody else was wrong.
+  bool impostor(Instant now, const Contact& known, const NodeId& claimed, Purpose asked_for);
 
   // --- operations (node_operations.cpp) ---
   /// Names one run of one traversal and is never used again, so that a reply to an earlier round of an announcement,
@@ -126,6 +128,8 @@ struct Node::State {
   Queries queries;
   RoutingTable table;
   StartingPoints beyond;  // the table
+  EndpointMemory endpoints;
+  Density density;
   Responder responder;
   Outage outage;
   Verifier verifier;

@@ -67,6 +67,13 @@ class RecentTable {
     use(last);
     return last;
   }
+  /// Where it is, or kNone; it does not count as touched.
+  [[nodiscard]] Slot find(std::uint64_t key) const {
+    if (heads_.empty()) return kNone;
+    Slot s = heads_[home_of(name_of(key))];
+    while (s != kNone && entries_[s].key() != key) s = entries_[s].chain;
+    return s;
+  }
   /// The key, hashed: nobody outside can tell what it is, or choose it.
   [[nodiscard]] std::uint32_t name(Slot s) const { return entries_[s].name; }
   [[nodiscard]] Value& operator[](Slot s) { return entries_[s].value; }

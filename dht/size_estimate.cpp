@@ -5,16 +5,13 @@
 #include <cmath>
 #include <numeric>
 
+#include "dht/density.hpp"
+
 namespace lodestone::dht {
 namespace {
 
 constexpr double kNormal95 = 1.959964;
 constexpr double kNodeWorth = 10;  // observations
-
-/// (0, 1]: the distance as a share of the key space. 64 bits tell any two nodes apart.
-double share(const wire::Distance& d) {
-  return std::ldexp(static_cast<double>(wire::load_be64(d.bytes().data())) + 1, -64);
-}
 
 /// The quantile of a chi-square distribution, divided by its mean.
 double chi_square(double degrees, double normal_quantile) {
@@ -31,7 +28,7 @@ void SizeEstimate::add(const wire::Key& target, std::span<const wire::NodeId> cl
   if (closest.size() < k_) {
     ++short_;
   } else {
-    reach_.push_back(share(wire::distance(target, closest.back())));
+    reach_.push_back(share_of_key_space(wire::distance(target, closest.back())));
   }
 }
 

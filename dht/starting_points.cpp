@@ -38,9 +38,7 @@ void StartingPoints::failed(const Contact& contact, bool online) {
   if (parts_) parts_->store.failed(contact, online);
 }
 
-void StartingPoints::evict(const Contact& contact) {
-  if (parts_) parts_->store.evict(contact);
-}
+bool StartingPoints::evict(const Contact& contact) { return parts_ && parts_->store.evict(contact); }
 
 void StartingPoints::named(Instant now, const Contact& contact) {
   if (parts_) parts_->keeper.named(now, contact, parts_->store);

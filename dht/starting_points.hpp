@@ -30,8 +30,8 @@ class StartingPoints {
   void answered(Instant now, const Contact& contact, Duration rtt);
   /// It did not answer. `online`: somebody else did since it was asked (T5).
   void failed(const Contact& contact, bool online);
-  /// It answers under another id (L6).
-  void evict(const Contact& contact);
+  /// It answers under another id (L6). True when it was in the store.
+  bool evict(const Contact& contact);
   /// A reply names it.
   void named(Instant now, const Contact& contact);
   /// A lookup of that hash is over: who answered, closest first, and the peers that were named.

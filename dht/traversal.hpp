@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "dht/contact.hpp"
+#include "dht/endpoint_memory.hpp"
 #include "dht/krpc.hpp"
 #include "dht/node.hpp"
 #include "dht/own_address.hpp"
@@ -38,10 +39,11 @@ struct Ask {
 };
 
 struct Answer {
-  const Contact& from;  // with the id of the reply, which is the expected one if one was expected
+  const Contact& from;  // with the id of the reply, which may be another one than somebody has named it by
   Duration rtt;
   const krpc::Reply& reply;
   const OwnAddress& own_address;
+  EndpointMemory* endpoints = nullptr;  // what is known of those that it names; null: nothing
 };
 
 class Traversal {
@@ -52,8 +54,12 @@ class Traversal {
     std::uint32_t answered = 0;
     std::uint32_t stored = 0;
     bool superseded = false;  // of a put: somebody has a newer version (BEP 44)
+    // How far the k-th closest of those that answered is, as a share of the key space; none: fewer answered, or not
+    // all were waited for.
+    std::optional<double> reach = {};
     // Of a caller's get_peers: what the next one of the same hash may start from.
-    std::optional<Key> info_hash = {};
+    bool remember = false;
+    Key target = {};
     std::vector<Contact> closest = {};  // answered, closest first
     std::vector<Endpoint> peers = {};   // some of those that were named
   };

@@ -5,6 +5,9 @@
 
 #include <catch2/catch.hpp>
 
+#include "dht/node_id_security.hpp"
+#include "wire/base/rng.hpp"
+
 using namespace lodestone;
 using namespace std::chrono_literals;
 using dht::Candidates;
@@ -163,4 +166,108 @@ TEST_CASE("a full list of candidates gives up the farthest unasked for a closer 
   const auto closest = c.take_next(8, kAny);
   REQUIRE(closest);
   CHECK(c.at(*closest).contact == at(1));
+}
+
+namespace {
+
+/// An endpoint under a name of somebody's choice.
+dht::Contact called(std::uint8_t name, std::uint8_t endpoint) { return {at(name).id, at(endpoint).endpoint}; }
+
+std::vector<std::uint8_t> answered(const Candidates& c) {
+  std::vector<std::uint8_t> out;
+  c.for_each_answered([&](const auto& x) {
+    out.push_back(x.contact.id.bytes()[0]);
+    return true;
+  });
+  return out;
+}
+
+}  // namespace
+
+TEST_CASE("L6 a candidate counts under the id that it answers with") {
+  Candidates c{{}, true};
+  c.add(at(90));
+  const auto liar = *c.take_next(8, kAny);
+  c.answered(liar, at(90).id, 10ms, {});
+  CHECK(c.add(called(1, 50), liar));
+  CHECK(c.add(at(20), liar));
+  const auto i = *c.take_next(8, kAny);
+  CHECK(c.at(i).contact == called(1, 50));
+  const auto j = *c.take_next(8, kAny);
+  c.answered(i, at(50).id, 10ms, {});
+  c.answered(j, at(20).id, 10ms, {});
+  CHECK(answered(c) == std::vector<std::uint8_t>{20, 50, 90});
+  CHECK(c.at(liar).misnamed == 1);
+}
+
+TEST_CASE("L6 of several ids that an endpoint is given the closest decides when it is asked, unless we knew it") {
+  Candidates c{{}, true};
+  c.add(at(90));
+  c.add(at(60));  // ours
+  const auto namer = *c.take_next(1, kAny);
+  REQUIRE(c.at(namer).contact == at(60));
+  c.answered(namer, at(60).id, 10ms, {});
+  CHECK(c.add(called(200, 50), namer));  // put out of sight
+  CHECK_FALSE(c.add(at(50), Candidates::Index{1}));
+  CHECK_FALSE(c.add(called(120, 50), namer));
+  CHECK_FALSE(c.add(called(2, 90), namer));  // we know better
+  const auto i = *c.take_next(8, kAny);
+  CHECK(c.at(i).contact == at(50));
+  const auto j = *c.take_next(8, kAny);
+  CHECK(c.at(j).contact == at(90));
+}
+
+TEST_CASE("L6 what a node has named that put two others elsewhere is dropped, and holds no prefix") {
+  Candidates c{{}, true};
+  c.add(at(90));
+  c.add(at(91));
+  const auto honest = *c.take_next(2, kAny);
+  const auto liar = *c.take_next(2, kAny);
+  c.answered(honest, at(90).id, 10ms, {});
+  c.answered(liar, at(91).id, 10ms, {});
+  for (std::uint8_t d = 1; d <= 4; ++d) c.add(called(d, static_cast<std::uint8_t>(50 + d)), liar);
+  c.add(called(7, 57), liar);
+  c.add(called(7, 57), honest);  // whoever says it, it is not the liar alone
+  for (std::uint8_t d = 1; d <= 2; ++d) {
+    const auto i = *c.take_next(8, kAny);
+    c.answered(i, at(static_cast<std::uint8_t>(50 + d)).id, 10ms, {});
+  }
+  CHECK(c.at(liar).misnamed == 2);
+  const auto next = *c.take_next(8, kAny);
+  CHECK(c.at(next).contact == called(7, 57));
+  CHECK_FALSE(c.take_next(8, kAny));
+  CHECK(c.add(at(53), honest));  // under its own name it is welcome
+  const auto again = c.take_next(8, kAny);
+  REQUIRE(again);
+  CHECK(c.at(*again).contact == at(53));
+}
+
+TEST_CASE("L8 of two that answer under one id the one counts that may have it") {
+  Candidates c{{}, true};
+  auto rng = wire::Rng::from_number(1);
+  dht::Contact proper = at(10), thief = at(20);
+  proper.id = thief.id = dht::derive_id(proper.endpoint.address, rng);
+  c.add(thief);
+  const auto first = *c.take_next(8, kAny);
+  c.answered(first, thief.id, 10ms, {});
+  c.add(proper);
+  const auto second = *c.take_next(8, kAny);
+  c.answered(second, proper.id, 10ms, {});
+  CHECK(c.at(first).state == State::failed);
+  CHECK(c.at(second).state == State::answered);
+}
+
+TEST_CASE("L1 the search does not wait for slow ones when enough have answered within the reach that is expected") {
+  Candidates c{{}, true};
+  for (const std::uint8_t d : std::initializer_list<std::uint8_t>{10, 20, 30}) c.add(at(d));
+  const auto slow = *c.take_next(3, kAny);
+  const auto second = *c.take_next(3, kAny), third = *c.take_next(3, kAny);
+  c.set_state(slow, State::slow);
+  c.answered(second, at(20).id, 10ms, {});
+  CHECK_FALSE(c.search_over(2, kAny, 1.0));  // one is out
+  c.answered(third, at(30).id, 10ms, {});
+  CHECK_FALSE(c.search_over(2, kAny));
+  CHECK_FALSE(c.search_over(2, kAny, 0.1));
+  CHECK(c.search_over(2, kAny, 0.12));
+  CHECK_FALSE(c.search_over(3, kAny, 1.0));  // there are not so many
 }

@@ -3,6 +3,7 @@
 #include "dht/lookup.hpp"
 
 #include <algorithm>
+#include <functional>
 #include <map>
 #include <vector>
 
@@ -28,7 +29,9 @@ dht::Contact at(std::uint8_t distance) {
 wire::Endpoint peer(std::uint8_t n, std::uint16_t port = 7000) { return {wire::Address::v4(12, 0, 0, n), port}; }
 
 struct Bench {
-  explicit Bench(std::optional<dht::AnnounceSpec> announce = std::nullopt, bool silent = false, bool diverse = true) {
+  using Adjust = std::function<void(dht::Lookup::Params&)>;
+  explicit Bench(std::optional<dht::AnnounceSpec> announce = std::nullopt, bool silent = false, bool diverse = true,
+                 const Adjust& adjust = nullptr) {
     dht::Lookup::Params p;
     p.id = 77;
     p.method = dht::krpc::Method::get_peers;
@@ -38,6 +41,7 @@ struct Bench {
     p.diverse = diverse;
     p.k = kK;
     p.alpha = 3;
+    if (adjust) adjust(p);
     policy.allow(wire::AddressKind::global);
     own.bytes()[19] = 1;
     lookup = std::make_unique<dht::Lookup>(p, own, dht::Guard{wire::Family::v4, policy});
@@ -50,6 +54,7 @@ struct Bench {
   }
   /// Sends what is to be sent, and lets phases close.
   void ask() {
+    if (state == Next::over) return;  // as a node does
     for (;;) {
       while (const auto a = lookup->next(now)) {
         const auto distance = a->to.address.bytes()[2];
@@ -329,4 +334,171 @@ TEST_CASE("a silent lookup of the node's own upkeep has no events") {
   CHECK(b.state == Next::over);
   CHECK(b.out.events.empty());
   CHECK(b.lookup->outcome().answered == 1);
+}
+
+// --- with an estimate of how densely nodes lie ---
+
+namespace {
+
+/// A share of the key space that ends right behind that distance.
+double behind(std::uint8_t distance) { return (distance + 0.5) / 256; }
+const dht::AnnounceSpec kSpec{7000, false};
+
+}  // namespace
+
+TEST_CASE("L3 a node that is close enough is told as soon as its token comes, the others at the end") {
+  Bench b{kSpec, false, true, [](auto& p) { p.near = behind(30); }};
+  b.begin({100, 110, 120});
+  b.reply(100, {{20, 40}, "t100", {}});
+  b.reply(20, {{25, 50}, "t20", {}});
+  REQUIRE(b.methods.size() >= 5);
+  CHECK(b.asked[4] == 20);
+  CHECK(b.methods[4] == dht::krpc::Method::announce_peer);
+  CHECK(b.tokens[4] == "t20");
+  CHECK(b.all<LookupDone>().empty());
+  b.reply(20, {});  // it has stored it
+  b.reply(110, {});
+  b.reply(120, {});
+  b.reply(40, {{}, "t40", {}});
+  b.reply(25, {{}, "", {}});  // close, but it gives no token
+  CHECK(b.all<LookupDone>().empty());
+  b.asked.clear();
+  b.reply(50, {{}, "t50", {}});
+  REQUIRE(b.all<LookupDone>().size() == 1);
+  CHECK(b.asked == Distances{40, 50, 100});
+  for (const auto d : b.asked) b.reply(d, {});
+  CHECK(b.state == Next::over);
+  REQUIRE(b.all<AnnounceDone>().size() == 1);
+  CHECK(b.all<AnnounceDone>()[0].stored.size() == 4);
+  CHECK(std::count(b.methods.begin(), b.methods.end(), dht::krpc::Method::announce_peer) == 4);  // L7
+}
+
+TEST_CASE("L3 optimistic announcing tells at most K, and four more in all when others turn out closer") {
+  Bench b{kSpec, false, true, [](auto& p) {
+            p.near = behind(99);
+            p.alpha = 1;
+          }};
+  b.begin({90});
+  std::uint32_t told = 0;
+  for (std::uint8_t d = 90; d > 60; --d) {
+    b.reply(d, {{static_cast<std::uint8_t>(d - 1)}, "tok", {}});
+    while (b.methods.size() > b.open.size() && b.open.contains(d)) b.reply(d, {}), ++told;
+    REQUIRE(b.state == Next::wait);
+  }
+  CHECK(told == kK);
+  b.late(60, dht::Lateness::slow);
+  b.late(60, dht::Lateness::overdue);
+  while (!b.open.empty()) b.reply(b.open.begin()->first, {});
+  CHECK(b.state == Next::over);
+  const auto done = b.all<AnnounceDone>();
+  REQUIRE(done.size() == 1);
+  CHECK(done[0].stored.size() <= kK + dht::Announce::kMore);
+  for (std::uint8_t d = 61; d < 61 + kK; ++d) {
+    CHECK(std::any_of(done[0].stored.begin(), done[0].stored.end(), [d](const auto& n) { return n.id == at(d).id; }));
+  }
+}
+
+TEST_CASE("L1 slow nodes are not waited for when those that have answered are as close as all that are expected") {
+  const bool dense = GENERATE(true, false);
+  Bench b{std::nullopt, false, true, [dense](auto& p) { p.enough = behind(dense ? 60 : 40); }};
+  b.begin({10, 20, 30, 40, 50});
+  b.late(10, dht::Lateness::slow);
+  for (const std::uint8_t d : std::initializer_list<std::uint8_t>{20, 30, 40}) b.reply(d, {});
+  CHECK(b.all<LookupDone>().empty());  // three are too few, however close
+  b.reply(50, {});
+  CHECK((b.state == Next::over) == dense);
+  CHECK_FALSE(b.lookup->outcome().reach.has_value());  // not everybody was waited for: no measure of the density
+  b.reply(10, {{}, "tok", {peer(1)}});
+  CHECK(b.all<PeersFound>().size() == 1);  // L2
+  CHECK(b.all<LookupDone>().size() == 1);
+  if (!dense) CHECK(b.lookup->outcome().reach == Approx(40.0 / 256).margin(0.001));
+}
+
+TEST_CASE("L1 a node that is expected any moment is always waited for, and so are unasked ones that are closer") {
+  Bench b{std::nullopt, false, true, [](auto& p) { p.enough = 1; }};
+  b.begin({10, 20, 30, 40});
+  b.reply(20, {});
+  b.reply(30, {{15}, "tok", {}});
+  b.reply(40, {});
+  CHECK(b.state == Next::wait);
+  b.late(10, dht::Lateness::slow);
+  CHECK(b.state == Next::wait);  // 15 is out
+  b.reply(15, {});
+  CHECK(b.state == Next::over);
+}
+
+TEST_CASE("L3 a closer node that answers while others are being told is told, too") {
+  Bench b{kSpec, false, true, [](auto& p) { p.enough = behind(60); }};
+  b.begin({10, 20, 30, 40, 50});
+  b.late(10, dht::Lateness::slow);
+  for (const std::uint8_t d : std::initializer_list<std::uint8_t>{20, 30, 40, 50}) b.reply(d, {});
+  CHECK(b.all<LookupDone>().size() == 1);
+  b.asked.clear();
+  b.reply(10, {{}, "late", {}});
+  CHECK(b.asked == Distances{10});
+  CHECK(b.tokens.back() == "late");
+  while (!b.open.empty()) b.reply(b.open.begin()->first, {});
+  CHECK(b.all<AnnounceDone>()[0].stored.size() == 5);
+}
+
+TEST_CASE("L2 a lookup for peers has more in flight until the first value") {
+  Bench b{std::nullopt, false, true, [](auto& p) { p.beta = 2; }};
+  b.begin({10, 20, 30, 40, 50, 60, 70, 80, 90});
+  CHECK(b.open.size() == 4);  // no more than are wanted, for all the hurry
+  b.reply(40, {{5, 6, 7, 8}, "tok", {}});
+  CHECK(b.open.size() == 5);
+  b.reply(10, {{}, "tok", {peer(1)}});
+  CHECK(b.open.size() == 4);
+  b.reply(20, {});
+  CHECK(b.open.size() == 3);
+  b.reply(30, {});
+  CHECK(b.open.size() == 3);
+}
+
+TEST_CASE("L6 who is named under an id of somebody's choice counts under its own, and its liar is believed no more") {
+  Bench b;
+  b.begin({100});
+  // 100 names five endpoints of honest nodes, as the closest of all.
+  wire::ByteVector nodes;
+  for (std::uint8_t d = 1; d <= 5; ++d) {
+    std::uint8_t raw[26];
+    dht::Contact{at(d).id, at(static_cast<std::uint8_t>(50 + d)).endpoint}.write_compact(raw);
+    nodes.insert(nodes.end(), raw, raw + 26);
+  }
+  dht::krpc::Reply r;
+  r.nodes = nodes;
+  r.token = wire::as_bytes("tok");
+  const auto liar = at(100);
+  b.lookup->on_reply(b.now, b.take(100), {liar, 1ms, r, b.own_address}, b.out);
+  b.ask();
+  CHECK(b.asked == Distances{100, 51, 52, 53});
+  b.reply(51, {{60}, "tok", {peer(1)}});
+  CHECK(b.all<PeersFound>().size() == 1);
+  b.reply(52, {});
+  b.reply(53, {});
+  CHECK(std::find(b.asked.begin(), b.asked.end(), 55) == b.asked.end());  // the liar's last word
+  while (!b.open.empty()) b.reply(b.open.begin()->first, {});
+  REQUIRE(b.state == Next::over);
+  const auto closest = b.all<LookupDone>()[0].stats.closest;
+  Distances found;
+  for (const auto& n : closest) found.push_back(n.id.bytes()[0]);
+  CHECK(std::find(found.begin(), found.end(), 51) != found.end());
+  CHECK(std::find(found.begin(), found.end(), 52) != found.end());
+  CHECK(found.front() >= 51);
+}
+
+TEST_CASE(
+    "L8 optimistic announcing tells ids of free choice no more than half of the places, ever closer ones or not") {
+  Bench b{kSpec, false, true, [](auto& p) {
+            p.near = 1;
+            p.alpha = 1;
+            p.prefer_verified = true;
+          }};
+  b.begin({90});  // no id here is one that its address allows
+  std::uint32_t told = 0;
+  for (std::uint8_t d = 90; d > 70; --d) {
+    b.reply(d, {{static_cast<std::uint8_t>(d - 1)}, "tok", {}});
+    if (b.open.contains(d)) b.reply(d, {}), ++told;
+  }
+  CHECK(told == kK / 2);
 }

@@ -216,6 +216,18 @@ TEST_CASE("L8 300 sybils around a hash in as many prefixes, with ids that their 
   }
 }
 
+TEST_CASE("L6 nodes that name honest endpoints under other ids get no honest answer thrown away") {
+  for (const std::uint64_t seed : tests::seeds()) {
+    CAPTURE(seed);
+    Siege siege(seed, Misbehaviour::misnamer);
+    CHECK(siege.entries_held_by_hostile() > 0);  // they answer like nodes, and are in the tables
+    CHECK(siege.found_of_30() == 30);
+    std::uint64_t used = 0;
+    for (const Crowd::Index index : siege.crowd.living()) used += siege.crowd[index].node().counters().misnamed_replies;
+    CHECK(used > 100);
+  }
+}
+
 TEST_CASE("nodes that name made-up neighbours do not keep most lookups from succeeding") {
   for (const std::uint64_t seed : tests::seeds()) {
     CAPTURE(seed);

@@ -59,6 +59,7 @@ dht::NodeConfig public_node_config(wire::Rng& rng, const Address& address) {
   // A crowd of thousands lives in one process. Who measures a store gives one to a few.
   config.limits.contact_store = 0;
   config.limits.cached_lookups = 0;
+  config.limits.remembered_endpoints = 8;
   return config;
 }
 

@@ -57,12 +57,14 @@ void HostileNode::answer(const Endpoint& from, Bytes transaction, const dht::krp
   if (kind_ == Misbehaviour::silent) return;
   const wire::NodeId as = kind_ == Misbehaviour::wrong_id ? rng_.id<wire::NodeId>() : id_;
   std::vector<dht::CompactContact> named;
-  if (kind_ == Misbehaviour::liar) {
+  if (kind_ == Misbehaviour::liar || kind_ == Misbehaviour::misnamer) {
     for (std::size_t i = 0; i < kMadeUp; ++i) {
       dht::Contact contact;
       contact.id = wire::NodeId{query.target.bytes()};
       rng_.fill(wire::MutableBytes{contact.id.bytes()}.subspan(12));  // shares 96 bits with the target
       contact.endpoint = {wire::Address::v4(static_cast<std::uint32_t>(rng_.next()) | 0x4000'0000u), kPort};
+      if (kind_ == Misbehaviour::misnamer)
+        contact.endpoint = known_[static_cast<std::size_t>(rng_.below(known_.size()))];
       named.emplace_back(contact);
     }
   }

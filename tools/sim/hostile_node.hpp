@@ -5,6 +5,7 @@
 //   silent    never answers
 //   wrong_id  answers every query under another id
 //   liar      answers with nodes that do not exist, right at whatever target it is asked for
+//   misnamer  answers with nodes that do exist, under ids right at whatever target it is asked for
 //   sybil     has chosen its id for a place next to a hash, takes announces, gives nothing out, and names its fellows
 #pragma once
 
@@ -17,7 +18,7 @@
 
 namespace lodestone::tools::sim {
 
-enum class Misbehaviour : std::uint8_t { silent, wrong_id, liar, sybil };
+enum class Misbehaviour : std::uint8_t { silent, wrong_id, liar, misnamer, sybil };
 
 class HostileNode {
  public:
