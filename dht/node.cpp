@@ -461,7 +461,9 @@ Snapshot Node::snapshot(UnixSeconds wall_now, Instant now) const {
 void Node::assume(Instant now, std::span<const KnownContact> contacts) {
   State& s = *state_;
   for (const KnownContact& c : contacts) {
-    if (s.guard.allows(c.endpoint)) (void)s.table.answered(now - c.age, {c.id, c.endpoint}, c.rtt);
+    if (!s.guard.allows(c.endpoint)) continue;
+    (void)s.table.answered(now - c.age, {c.id, c.endpoint}, c.rtt);
+    s.beyond.answered(now - c.age, {c.id, c.endpoint}, c.rtt);
   }
   if (s.table.empty()) return;
   // Each bucket was looked into at some moment of the last period, so that they do not all come due together.
@@ -472,6 +474,7 @@ void Node::assume(Instant now, std::span<const KnownContact> contacts) {
   s.ever_answered = s.bootstrapped = true;
   s.latest = std::max(s.latest, now);
   s.maintenance.wake(now);
+  s.beyond.begin(now);
 }
 
 LookupId Node::get_peers(Instant now, const InfoHash& info_hash, std::optional<AnnounceSpec> announce, Output& out) {

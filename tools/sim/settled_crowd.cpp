@@ -44,6 +44,7 @@ dht::NodeConfig SettledCrowd::crowd_config(const wire::NodeId& id) const {
   config.limits = dht::Limits::client();
   config.limits.bucket_refresh = config_.memory;
   config.limits.verify_min = config.limits.verify_max = Duration::zero();
+  config.limits.contact_store = config.limits.cached_lookups = 0;
   return config;
 }
 
@@ -57,7 +58,7 @@ std::unique_ptr<DhtHost> SettledCrowd::stand_in(Number number, const std::functi
   dht::NodeConfig config;
   config.id = r.id;
   config.policy.allow(wire::AddressKind::global);
-  config.limits = dht::Limits::client();
+  config.limits.contact_store = config.limits.cached_lookups = 0;
   if (adjust) adjust(config);
   auto host =
       std::make_unique<DhtHost>(world_, r.host, config_.port, std::move(config), arena_, world_.now() - config_.memory);

@@ -37,7 +37,8 @@ class SettledCrowd {
   [[nodiscard]] const Resident& resident(Number number) const { return population_[number]; }
   /// What its table holds when the simulation begins.
   [[nodiscard]] std::vector<dht::KnownContact> table_of(Number number);
-  /// A node of ours with that table, `memory` old. `adjust` has the last word on its configuration.
+  /// A node of ours with that table, `memory` old, and no more to start from. `adjust` has the last word on its
+  /// configuration.
   [[nodiscard]] std::unique_ptr<DhtHost> stand_in(Number number, const std::function<void(dht::NodeConfig&)>& adjust);
 
   // --- the crowd ---

@@ -21,7 +21,8 @@ const Policy& rival(std::string_view name) {
   return kRivals[0];
 }
 
-/// What our own vantage nodes have beyond the crowd's.
+/// Ours are what `get` runs: with a contact store, which they fill themselves while the others warm up, and a cache of
+/// lookups, which distinct hashes do not use.
 void configure_ours(dht::NodeConfig& config) { config.limits = dht::Limits::client(); }
 
 class OurVantage final : public Vantage {
@@ -74,6 +75,7 @@ std::unique_ptr<Vantage> make_newcomer(SettledCrowd& crowd, std::string_view pol
   config.id = id;
   config.policy.allow(wire::AddressKind::global);
   const bool ours = policy == kOurs;
+  config.limits.contact_store = config.limits.cached_lookups = 0;
   if (ours) configure_ours(config);
   auto node = std::make_unique<DhtHost>(crowd.world(), host, crowd.config().port, std::move(config), crowd.arena());
   // The tap is on before the first datagram leaves.
