@@ -58,7 +58,10 @@ std::optional<StartingPoints::Question> StartingPoints::take_due(Instant now, wi
   const auto contact = parts_->keeper.take_due(now, parts_->store);
   if (!contact) return std::nullopt;
   ++parts_->asked;
-  return Question{*contact, parts_->store.key_near(contact->id, rng)};
+  // A node that is asked for its own surroundings names its neighbours, these theirs, and the store would know a few
+  // corners of the key space well and the rest not at all. What is near comes when all is covered.
+  const bool anywhere = parts_->keeper.holds_little(parts_->store);
+  return Question{*contact, anywhere ? rng.id<Key>() : parts_->store.key_near(contact->id, rng)};
 }
 
 krpc::CompactPeers StartingPoints::peers(Instant now, const Key& info_hash) const {

@@ -47,7 +47,7 @@ void StoreKeeper::named(wire::Instant now, const Contact& contact, const Contact
 }
 
 bool StoreKeeper::fills(wire::Instant now, const ContactStore& store) {
-  if (store.good() >= pace_.fill_below) return false;
+  if (!holds_little(store)) return false;
   if (!filling_since_ || now - *filling_since_ >= kFillAgain) filling_since_ = now;
   return now - *filling_since_ < pace_.fill_for;
 }

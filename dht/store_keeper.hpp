@@ -34,6 +34,7 @@ class StoreKeeper {
   /// Whom to ask now, one at a time.
   [[nodiscard]] std::optional<Contact> take_due(wire::Instant now, ContactStore& store);
   [[nodiscard]] wire::Instant next_deadline() const { return next_; }
+  [[nodiscard]] bool holds_little(const ContactStore& store) const { return store.good() < pace_.fill_below; }
 
   [[nodiscard]] std::size_t frontier() const { return named_.size(); }
 
