@@ -71,8 +71,7 @@ class Lookups {
              {"lookup", hop->lookup},
              {"to", hop->to.text()},
              {"id", hop->id ? Json(hop->id->hex()) : Json()},
-             {"source", static_cast<int>(hop->source)},
-             {"named_by", hop->named_by.text()},
+             {"named_by", hop->source == dht::event::Hop::Source::node ? Json(hop->named_by.text()) : Json()},
              {"sent", wire::to_seconds(hop->sent)},
              {"rtt", hop->rtt ? Json(wire::to_seconds(*hop->rtt)) : Json()},
              {"named", hop->named},
@@ -108,9 +107,13 @@ int main(int argc, char** argv) {
   std::string listen;
   std::vector<std::string> bootstrap;
   bool traced = false;
+  auto limits = dht::Limits::client();
+  double slow_max = wire::to_seconds(limits.slow_max);
   CLI::App app{"Looks up the info-hashes of its stdin, one a line"};
   app.add_option("--listen", listen, "ADDR:PORT")->required();
   app.add_option("--bootstrap", bootstrap, "HOST:PORT,...")->required()->delimiter(',');
+  app.add_option("--alpha", limits.alpha, "Limits::alpha, for experiments")->check(CLI::Range(1, 64));
+  app.add_option("--slow-max", slow_max, "Limits::slow_max in seconds, for experiments")->check(CLI::Range(0.15, 10.0));
   app.add_flag("--trace", traced, "Tell of each query");
   CLI11_PARSE(app, argc, argv);
   auto config = config_of(listen, bootstrap);
@@ -118,6 +121,8 @@ int main(int argc, char** argv) {
     std::fputs("live_lookup: --listen and --bootstrap want ADDR:PORT\n", stderr);
     return 2;
   }
+  limits.slow_max = wire::from_seconds(slow_max);
+  config->dht_limits = limits;
   node::Runtime runtime{{.block_memory = 1u << 20, .disk_threads = 1}};
   node::Session session{runtime, *std::move(config)};
   if (const auto started = session.start(); !started) {

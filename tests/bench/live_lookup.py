@@ -156,7 +156,7 @@ def measure(client, hashes, args, seed):
         child = Child(1, "/usr/bin/python3", __file__, "--child", bootstrap)
     else:
         child = Child(1, BENCH_DIR / "live_lookup", "--listen", f"{CLIENTS[client]}:{PORT}", "--bootstrap", bootstrap,
-                      *(["--trace"] if args.trace else []))
+                      *args.ours.split(), *(["--trace"] if args.trace else []))
     check(child.hear(30, "ready") is not None, f"{client} does not come up")
     time.sleep(args.warm_up)  # the bench's definition of warm, not a wait for something
     warm = accounts_of(crowd, client)
@@ -191,7 +191,35 @@ def measure(client, hashes, args, seed):
         "warm": warm["queries"] / args.warm_up, "named_dead": account["named_dead"] / max(1, account["named"]),
         "to_the_dead": account["to_the_dead"] / account["queries"],
         "done": [r for r in rest if r["type"] == "done"],
+        "paths": paths_of(hops, hashes, args.nodes) if (hops := [r for r in rest if r["type"] == "hop"]) else None,
     }
+
+
+def paths_of(hops, hashes, nodes):
+    """How the first peers were come by: where lookups start, how many replies lie on the way, what is asked in vain."""
+    lookups = {}
+    for hop in hops:
+        lookups.setdefault(hop["lookup"], []).append(hop)
+    ranks, depths, asked, silent = [], [], [], []
+    for (_, tries), info_hash in zip(sorted(lookups.items()), hashes):
+        starts = [hop for hop in tries if hop["named_by"] is None and hop["id"]]
+        if starts:
+            nearest = min(int(hop["id"], 16) ^ int(info_hash, 16) for hop in starts)
+            ranks.append(nearest / 2 ** 160 * nodes)
+        answered = {hop["to"]: hop for hop in tries if hop["rtt"] is not None}
+        if not (found := [hop for hop in answered.values() if hop["values"]]):
+            continue
+        hop = min(found, key=lambda h: h["sent"] + h["rtt"])
+        before = [h for h in tries if h["sent"] < hop["sent"] + hop["rtt"]]
+        asked.append(len(before))
+        silent.append(sum(h["rtt"] is None for h in before))
+        depth = 1
+        while hop["named_by"] in answered:
+            hop, depth = answered[hop["named_by"]], depth + 1
+        depths.append(depth)
+    check(ranks and depths, "no path can be told from these hops")
+    return {"rank": statistics.median(ranks), "depths": {d: depths.count(d) for d in sorted(set(depths))},
+            "asked": statistics.mean(asked), "silent": statistics.mean(silent)}
 
 
 def percentile(values, percent):
@@ -215,6 +243,7 @@ def main():
     parser.add_argument("--patience", type=float, default=15, help="seconds after which a lookup has failed")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--only", choices=CLIENTS, help="no comparison")
+    parser.add_argument("--ours", default="", metavar="OPTIONS", help="of live_lookup, for experiments: --ours='--alpha 8'")
     parser.add_argument("--trace", metavar="FILE", help="append our queries, one JSON record each")
     args = parser.parse_args()
     enter_namespace()
@@ -233,6 +262,10 @@ def main():
                 print(f"{'':10} its lookups ended after {statistics.median(r['after'] for r in row['done']):.2f} s (median), "
                       f"{statistics.mean(r['answered'] for r in row['done']):.1f} answers each, "
                       f"table {row['done'][-1]['table']}", flush=True)
+            if paths := row["paths"]:
+                print(f"{'':10} the closest node a lookup starts from is the {paths['rank']:.0f}th closest living one "
+                      f"(median); replies up to the first peers: {paths['depths']} (lookups by number); until then "
+                      f"{paths['asked']:.1f} are asked, {paths['silent']:.1f} of them silent", flush=True)
     if args.only:
         return
     median = {client: {k: statistics.median(r[k] for r in results) for k in ("p50", "p90", "queries")}
