@@ -29,7 +29,7 @@ constexpr std::size_t kEnough = 8;   // of
 constexpr std::size_t kAround = 12;  // the closest
 constexpr std::size_t kDeadSamples = 2'000;
 constexpr std::size_t kLivingSamples = 200;
-constexpr std::uint16_t kPort = 7'000;
+constexpr std::uint16_t kAnnouncedPort = 7'000;
 
 WorldConfig world_of(const ExperimentConfig& config) {
   WorldConfig world{.seed = config.seed, .links = {}};
@@ -107,7 +107,7 @@ class Experiment {
       const double at = static_cast<double>(i) / static_cast<double>(hashes_.size());
       world_.at(begin_ + first + wire::from_seconds(wire::to_seconds(last - first) * at), [this, i] {
         crowd_.random_open().use([&](dht::Node& node, dht::Output& out) {
-          (void)node.get_peers(world_.now(), hashes_[i], dht::AnnounceSpec{.port = kPort}, out);
+          (void)node.get_peers(world_.now(), hashes_[i], dht::AnnounceSpec{.port = kAnnouncedPort}, out);
         });
       });
     }
@@ -152,7 +152,7 @@ class Experiment {
       if (!run_until(config_.warm_up + kSpacing * i)) return;
       truth[i] = crowd_.closest_reachable(key_of(hashes_[i]), kAround);
       vantage(i).tap().follow(key_of(hashes_[i]));
-      vantage(i).announce(hashes_[i], kPort);
+      vantage(i).announce(hashes_[i], kAnnouncedPort);
     }
     if (!run_until(end_)) return;
     double queries = 0;

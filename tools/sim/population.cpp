@@ -13,8 +13,6 @@ namespace {
 /// Capacities of the buckets by depth, as dht::RoutingTable has them; the rest have as many as the last.
 constexpr std::size_t kBuckets[] = {128, 64, 32, 16, 8};
 
-std::uint64_t key_of(const wire::NodeId& id) { return wire::load_be64(id.bytes().data()); }
-
 bool behind_nat(NatKind nat) { return nat == NatKind::port_restricted || nat == NatKind::unreachable; }
 
 /// Somebody behind a symmetric NAT is known by a port that was opened for whoever told of him.

@@ -24,6 +24,9 @@
 
 namespace lodestone::tools::sim {
 
+/// The first 64 bits of an id: what lists of thousands are sorted by.
+[[nodiscard]] inline std::uint64_t key_of(const wire::NodeId& id) { return wire::load_be64(id.bytes().data()); }
+
 struct PopulationConfig {
   std::size_t nodes = 0;
   std::size_t lasting = 0;  // the first so many are open and stay

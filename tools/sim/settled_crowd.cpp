@@ -11,10 +11,8 @@ namespace {
 
 /// Later departures are of no simulation's interest.
 constexpr Duration kHorizon = std::chrono::hours(24);
-constexpr std::size_t kIntroducers = 3;
+constexpr std::size_t kFriends = 3;
 constexpr std::size_t kHandedOut = 8;
-
-std::uint64_t key_of(const wire::NodeId& id) { return wire::load_be64(id.bytes().data()); }
 
 }  // namespace
 
@@ -91,7 +89,7 @@ void SettledCrowd::leave(Number number) {
 }
 
 void SettledCrowd::join() {
-  const std::vector<Endpoint> known = introducers(kIntroducers);
+  const std::vector<Endpoint> known = introducers(kFriends);
   const HostId host = world_.add_host({.nat = config_.nat.draw(rng_)});
   Member member;
   member.id = dht::derive_id(world_.address(host), rng_);

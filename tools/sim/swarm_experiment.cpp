@@ -18,7 +18,7 @@ constexpr Duration kSettle = 2min;
 constexpr Duration kSeedAhead = 20s;
 constexpr Duration kArrivals = 10s;
 constexpr Duration kPatience = 30min;
-constexpr Duration kSlice = 1s;
+constexpr Duration kSwarmSlice = 1s;
 constexpr LineRate kLine = {2e6, 8e6};
 
 WorldConfig world_of(const SwarmConfig& config) {
@@ -68,7 +68,7 @@ ExperimentResult run_swarm(const SwarmConfig& config, const ExperimentHooks& hoo
   ExperimentResult result;
   while (world.now() - begin < kPatience && finished() < all) {
     if (hooks.stop && hooks.stop()) return result;
-    const Instant until = world.now() + kSlice;
+    const Instant until = world.now() + kSwarmSlice;
     for (; peers.size() <= config.peers && begin + arrivals[peers.size() - 1] <= until; add(false))
       world.run_until(begin + arrivals[peers.size() - 1]);
     world.run_until(until);
