@@ -145,16 +145,16 @@ void ContactStore::remove(const wire::Key& key) {
   records_.erase(key);
 }
 
-void ContactStore::failed(const Contact& contact, bool online) {
+void ContactStore::failed(const Contact& contact) {
   const wire::Key key{contact.id.bytes()};
   std::uint8_t* const r = records_.find(key);
   if (r == nullptr || !same_endpoint(r, contact)) return;
-  if (!good(r) && online) {
+  if (!good(r)) {
     remove(key);
     ++dropped_.silent;
     return;
   }
-  good_ -= good(r) ? 1 : 0;
+  --good_;
   tail(r)[6] = kFailed;
 }
 

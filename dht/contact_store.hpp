@@ -48,8 +48,8 @@ class ContactStore {
   bool answered(wire::Instant now, const Contact& contact, wire::Duration rtt);
   /// Known from an earlier run, silent since. It is trusted if that is not long ago.
   bool restore(wire::Instant now, const Contact& contact, wire::Duration silence);
-  /// It did not answer. `online`: somebody else did meanwhile, so that it is not us.
-  void failed(const Contact& contact, bool online);
+  /// It did not answer, and that is its own failure (T5).
+  void failed(const Contact& contact);
   /// It answers under another id. True when it was here.
   bool evict(const Contact& contact);
   /// Our id has changed.

@@ -228,7 +228,7 @@ bool Node::State::on_error(Instant now, const Endpoint& from, const krpc::Messag
       known != nullptr && known->endpoint() == from) {
     heard(now, {*query->expected, from}, now - query->sent, out);
   } else if (query->expected && query->purpose == Purpose::probe) {
-    beyond.failed({*query->expected, from}, true);  // nobody to start a lookup from
+    beyond.failed({*query->expected, from});  // nobody to start a lookup from
   }
   if (query->purpose == Purpose::traversal) {
     if (Traversal* traversal = find_asking(query->owner)) {
@@ -358,7 +358,7 @@ void Node::State::learn(Instant now, const krpc::Reply& reply) {
 }
 
 void Node::State::lost(Instant now, const Contact& contact) {
-  beyond.failed(contact, true);
+  beyond.failed(contact);
   endpoints.silent(now, contact.endpoint);
   if (table.failed(contact)) {
     ++counters.evicted;

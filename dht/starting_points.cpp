@@ -34,8 +34,8 @@ void StartingPoints::answered(Instant now, const Contact& contact, Duration rtt)
   if (parts_) parts_->store.answered(now, contact, rtt);
 }
 
-void StartingPoints::failed(const Contact& contact, bool online) {
-  if (parts_) parts_->store.failed(contact, online);
+void StartingPoints::failed(const Contact& contact) {
+  if (parts_) parts_->store.failed(contact);
 }
 
 bool StartingPoints::evict(const Contact& contact) { return parts_ && parts_->store.evict(contact); }

@@ -28,8 +28,8 @@ class StartingPoints {
   void begin(Instant now);
   /// It answered a query of ours under this id.
   void answered(Instant now, const Contact& contact, Duration rtt);
-  /// It did not answer. `online`: somebody else did since it was asked (T5).
-  void failed(const Contact& contact, bool online);
+  /// It did not answer, and that is its own failure (T5).
+  void failed(const Contact& contact);
   /// It answers under another id (L6). True when it was in the store.
   bool evict(const Contact& contact);
   /// A reply names it.

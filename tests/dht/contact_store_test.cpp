@@ -79,17 +79,15 @@ TEST_CASE("T3 in the contact store a node that fails is passed over, and out the
   const Contact a = s.draw(), b = s.draw();
   s.store.answered(kStart, a, 1ms);
   s.store.answered(kStart, b, 1ms);
-  s.store.failed(a, true);
+  s.store.failed(a);
   CHECK(s.store.size() == 2);
   CHECK(s.store.good() == 1);
   CHECK(closest(s.store, wire::Key{}, 8) == std::vector{b});
   s.store.answered(kStart + 1s, a, 1ms);
   CHECK(s.store.good() == 2);
-  s.store.failed(a, true);
-  s.store.failed(a, false);  // T5: nobody answers, so it may be us
-  s.store.failed(a, false);
+  s.store.failed(a);
   CHECK(s.store.size() == 2);
-  s.store.failed(a, true);
+  s.store.failed(a);
   CHECK(s.store.size() == 1);
   CHECK(s.store.dropped().silent == 1);
   s.store.check_invariants();
@@ -151,7 +149,7 @@ TEST_CASE("T4 own id and a second address of a known id do not enter the contact
   const Contact moved{a.id, s.draw().endpoint};
   s.store.answered(kStart, a, 1ms);
   CHECK_FALSE(s.store.answered(kStart, moved, 1ms));
-  s.store.failed(a, true);
+  s.store.failed(a);
   CHECK(s.store.answered(kStart, moved, 1ms));
   CHECK(closest(s.store, wire::Key{}, 8) == std::vector{moved});
   s.store.check_invariants();
@@ -183,7 +181,7 @@ TEST_CASE("a full contact store gives newcomers the places of those that fail") 
     s.store.answered(kStart, all.back(), 1ms);
   }
   CHECK_FALSE(s.store.answered(kStart, s.draw(), 1ms));
-  for (const Contact& c : all) s.store.failed(c, true);
+  for (const Contact& c : all) s.store.failed(c);
   int entered = 0;
   for (int i = 0; i < 1'000; ++i) entered += s.store.answered(kStart, s.draw(), 1ms);
   // The places behind the last ids have no neighbours to look at; nearly all others change hands.
@@ -216,7 +214,7 @@ TEST_CASE("T6 the walk goes round the contact store and asks whoever has been si
     });
     return found;
   }();
-  s.store.failed(first, true);
+  s.store.failed(first);
   CHECK(s.store.walk(kStart + 20min, 15min, 500) == first);
   s.store.answered(kStart + 20min, first, 1ms);
   CHECK_FALSE(s.store.walk(kStart + 20min, 15min, 500));

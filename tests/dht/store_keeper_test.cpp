@@ -36,7 +36,7 @@ struct Kept {
         ++queries;
         ++asked[c->endpoint];
         if (!answer) {
-          store.failed(*c, true);
+          store.failed(*c);
           continue;
         }
         store.answered(now, *c, 1ms);
