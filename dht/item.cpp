@@ -68,6 +68,13 @@ bool signature_holds(wire::Bytes value, const MutablePart& part) {
   return crypto_sign_verify_detached(part.signature.data(), text.data(), text.size(), part.key.data()) == 0;
 }
 
+std::optional<VerifiedItem> VerifiedItem::verify(Item item, wire::bencode::Document& scratch) {
+  if (item.value.size() > kMaxValue || !is_canonical_value(item.value, scratch)) return std::nullopt;
+  const ItemView view = item.view();
+  if (view.signed_by && !signature_holds(view.value, *view.signed_by)) return std::nullopt;
+  return VerifiedItem(std::move(item));
+}
+
 SigningKey::SigningKey(const Seed& seed) { crypto_sign_seed_keypair(public_.data(), secret_.data(), seed.data()); }
 
 SigningKey::~SigningKey() { sodium_memzero(secret_.data(), secret_.size()); }

@@ -7,10 +7,12 @@
 #include <array>
 #include <cstdint>
 #include <optional>
+#include <utility>
 
 #include "wire/base/bencode.hpp"
 #include "wire/base/bytes.hpp"
 #include "wire/base/id.hpp"
+#include "wire/base/time.hpp"
 
 namespace lodestone::dht {
 
@@ -57,6 +59,24 @@ struct Item {
 [[nodiscard]] bool is_canonical_value(wire::Bytes value, wire::bencode::Document& scratch);
 /// False for a key that is no point of the curve, too. Costs some 50 us: check what is cheap first.
 [[nodiscard]] bool signature_holds(wire::Bytes value, const MutablePart& part);
+
+/// An item that is in order: within its sizes, its value canonical, its signature good. Only verify() makes one, so
+/// that whoever is handed one need not ask again.
+class VerifiedItem {
+ public:
+  /// nullopt: it is not. Costs what signature_holds() does if there is a signature. `scratch`: as above.
+  [[nodiscard]] static std::optional<VerifiedItem> verify(Item item, wire::bencode::Document& scratch);
+  [[nodiscard]] const Item& item() const { return item_; }
+
+ private:
+  explicit VerifiedItem(Item item) : item_(std::move(item)) {}
+  Item item_;
+};
+/// With how long ago somebody put it.
+struct AgedItem {
+  VerifiedItem item;
+  wire::Duration age{};
+};
 
 /// Secrets: never logged, never in a reply.
 class SigningKey {

@@ -18,9 +18,9 @@ void append(wire::ByteVector& out, wire::Bytes raw) { out.insert(out.end(), raw.
 Items::Items(wire::Instant now, const wire::NodeId& own, const Caps& caps)
     : own_(own), caps_(caps), next_sweep_(now + kSweepItemsEvery) {}
 
-Items::Stored Items::pack(wire::Instant now, const ItemView& item) {
+Items::Stored Items::pack(wire::Instant put_at, const ItemView& item) {
   Stored s;
-  s.put_at = now;
+  s.put_at = put_at;
   s.value_size = static_cast<std::uint16_t>(item.value.size());
   s.is_mutable = item.signed_by.has_value();
   s.salt_size = s.is_mutable ? static_cast<std::uint8_t>(item.signed_by->salt.size()) : std::uint8_t{0};
@@ -66,6 +66,18 @@ std::optional<Items::Verdict> Items::malformed(const ItemView& item) {
 
 Items::Verdict Items::put(wire::Instant now, const ItemView& item, std::optional<std::int64_t> cas) {
   if (const auto verdict = malformed(item)) return *verdict;
+  const Verdict verdict = place(now, now, item, cas, false);
+  puts_ += verdict == Verdict::stored || verdict == Verdict::refreshed;
+  return verdict;
+}
+
+bool Items::restore(wire::Instant now, const AgedItem& aged) {
+  if (aged.age >= caps_.expiry) return false;
+  return place(now, now - aged.age, aged.item.item().view(), std::nullopt, true) == Verdict::stored;
+}
+
+Items::Verdict Items::place(wire::Instant now, wire::Instant put_at, const ItemView& item,
+                            std::optional<std::int64_t> cas, bool vouched) {
   const wire::Key target = item.target();
   const wire::Distance d = wire::distance(own_, target);
 
@@ -86,14 +98,14 @@ Items::Verdict Items::put(wire::Instant now, const ItemView& item, std::optional
     }
     if (same && (!item.signed_by || item.signed_by->seq == stored.signed_by->seq)) {
       // Of whom the repeated put comes does not matter: it says nothing that has not been verified.
-      old->second.put_at = now;
+      old->second.put_at = std::max(old->second.put_at, put_at);
       return Verdict::refreshed;
     }
   }
   if (!accepts(target)) return Verdict::full;
-  if (item.signed_by && !signature_holds(item.value, *item.signed_by)) return Verdict::bad_signature;
+  if (!vouched && item.signed_by && !signature_holds(item.value, *item.signed_by)) return Verdict::bad_signature;
 
-  Stored fresh = pack(now, item);
+  Stored fresh = pack(put_at, item);
   const std::size_t bytes = cost(fresh);
   const bool is_new = old == items_.end();
   if (!make_room(d, bytes, is_new ? 0 : cost(old->second), is_new)) return Verdict::full;

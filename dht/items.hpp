@@ -38,6 +38,9 @@ class Items {
     seq_too_low = 302,
   };
   Verdict put(wire::Instant now, const ItemView& item, std::optional<std::int64_t> cas);
+  /// An item of an earlier run, put that long ago. Like put(), but who made the VerifiedItem vouches for it. False:
+  /// expired, no room, or what is here is as new.
+  bool restore(wire::Instant now, const AgedItem& aged);
   /// False when it is full of items that are closer to us: no token is given out then (S1).
   [[nodiscard]] bool accepts(const wire::Key& target) const;
   /// The view is valid until the next call of a non-const member.
@@ -45,6 +48,8 @@ class Items {
 
   [[nodiscard]] std::size_t size() const { return items_.size(); }
   [[nodiscard]] std::size_t bytes() const { return bytes_; }
+  /// How often put() has taken something, be it to refresh what was here.
+  [[nodiscard]] std::uint64_t puts() const { return puts_; }
 
   /// f(const ItemView&, age) for each that has not expired.
   template <class F>
@@ -72,13 +77,16 @@ class Items {
   };
   using Map = std::map<wire::Distance, Stored>;  // by distance to our id: the farthest is the last
 
-  [[nodiscard]] static Stored pack(wire::Instant now, const ItemView& item);
+  [[nodiscard]] static Stored pack(wire::Instant put_at, const ItemView& item);
   [[nodiscard]] static ItemView view_of(const Stored& stored);
   /// What it costs us: blob, tree node and the allocator's share.
   [[nodiscard]] static std::size_t cost(const Stored& stored);
   [[nodiscard]] bool expired(wire::Instant now, const Stored& stored) const;
   /// Everything that can be said without the store and without the price of a signature.
   [[nodiscard]] std::optional<Verdict> malformed(const ItemView& item);
+  /// For a well-formed item: what put() comes to. `vouched`: its signature has been verified.
+  Verdict place(wire::Instant now, wire::Instant put_at, const ItemView& item, std::optional<std::int64_t> cas,
+                bool vouched);
   [[nodiscard]] bool make_room(const wire::Distance& d, std::size_t bytes, std::size_t freed, bool is_new);
   Map::iterator erase(Map::iterator at);
 
@@ -86,6 +94,7 @@ class Items {
   Caps caps_;
   wire::Instant next_sweep_;
   std::size_t bytes_ = 0;
+  std::uint64_t puts_ = 0;
   Map items_;
   wire::bencode::Document scratch_;
 };

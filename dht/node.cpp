@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "dht/item_gather.hpp"
+#include "dht/items_snapshot.hpp"
 #include "dht/node_state.hpp"
 #include "dht/scrape_gather.hpp"
 
@@ -476,6 +477,16 @@ void Node::assume(Instant now, std::span<const KnownContact> contacts) {
   s.maintenance.wake(now);
   s.beyond.begin(now);
 }
+
+wire::ByteVector Node::saved_items(UnixSeconds wall_now, Instant now) const {
+  return encode(state_->responder.items(), now, wall_now);
+}
+
+void Node::restore_items(Instant now, std::span<const AgedItem> items) {
+  for (const AgedItem& aged : items) (void)state_->responder.items().restore(now, aged);
+}
+
+std::uint64_t Node::item_puts() const { return state_->responder.items().puts(); }
 
 LookupId Node::get_peers(Instant now, const InfoHash& info_hash, std::optional<AnnounceSpec> announce, Output& out) {
   State& s = *state_;

@@ -318,6 +318,13 @@ class Node {
   /// must not cost it.
   [[nodiscard]] Snapshot snapshot(UnixSeconds wall_now, Instant now) const;
 
+  /// The items that others have put here (BEP 44), as dht/items_snapshot writes and reads them. What they put meanwhile
+  /// stays if it is newer.
+  [[nodiscard]] wire::ByteVector saved_items(UnixSeconds wall_now, Instant now) const;
+  void restore_items(Instant now, std::span<const AgedItem> items);
+  /// Grows with each put that is taken: what is saved before that is not up to date.
+  [[nodiscard]] std::uint64_t item_puts() const;
+
   /// For the simulator: what a node that has been here since its start, and has long joined, has in its table. Contacts
   /// are at most as old as the start is; those of the shallow buckets come first.
   void assume(Instant now, std::span<const KnownContact> contacts);

@@ -5,6 +5,7 @@
 
 #include <catch2/catch.hpp>
 
+#include "dht/items_snapshot.hpp"
 #include "dht/krpc.hpp"
 #include "tests/support/dht_network.hpp"
 
@@ -165,6 +166,46 @@ TEST_CASE("S8 an item that is kept is there for days, until somebody else puts a
   b.net.call(by, [&](dht::Node& n, dht::Output&) { return n.drop_item(other.target()), 0; });
   b.net.run_for(125min);
   CHECK_FALSE(b.get(5, other.target(), "other"));
+}
+
+TEST_CASE("S8 what others have put survives a restart of all who have it, and not a minute longer than it would have") {
+  Bench b;
+  const auto item = b.sign("1:a", 4, "salt");
+  const auto done = b.put(b.far(item.target(), 0), item);
+  REQUIRE(done.stored.size() == 8);
+  b.net.run_for(90min);
+  constexpr wire::UnixSeconds kSaved = 1'800'000'000;
+  std::size_t restarted = 0;
+  for (std::size_t i = 0; i < kNodes; ++i) {
+    if (b.net.node(i).stored_items() == 0) continue;
+    ++restarted;
+    CHECK(b.net.node(i).item_puts() == 1);
+    const auto file = b.net.node(i).saved_items(kSaved, b.net.now());
+    const auto snapshot = b.net.node(i).snapshot(kSaved, b.net.now());
+    auto config = b.net.config();
+    config.id = snapshot.id;
+    b.net.restart(i, config);
+    auto reader = dht::ItemsReader::open(file, kSaved + 60);
+    REQUIRE(reader);
+    const auto items = reader->next(10);
+    b.net.call(i, [&](dht::Node& n, dht::Output& out) {
+      n.restore(b.net.now(), snapshot, out);
+      n.restore_items(b.net.now(), items);
+    });
+    CHECK(b.net.node(i).stored_items() == 1);
+    CHECK(b.net.node(i).item_puts() == 0);
+    b.net.node(i).check_invariants();
+  }
+  CHECK(restarted == 8);
+  b.net.run_for(20min);
+  const auto got = b.get(5, item.target(), "salt");
+  REQUIRE(got);
+  CHECK(got->seq == 4);
+  CHECK(got->signature == item.signature);
+  // An older version is refused as if nothing had been.
+  CHECK(b.put(b.far(item.target(), 0), b.sign("1:b", 3, "salt")).conflicts == 8);
+  b.net.run_for(9min);
+  CHECK_FALSE(b.get(5, item.target(), "salt"));
 }
 
 TEST_CASE("S7 a scrape counts seeds and peers over all who store them") {
