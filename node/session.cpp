@@ -89,6 +89,7 @@ std::expected<void, StartError> Session::Impl::start() {
   tick_timer.arm(now + kTick);
   if (config.owns_identity) {
     save_dht();  // so that even who is killed at once comes back as the same
+    restore_stored_items();
     look_for_items();
   }
   started = true;
@@ -162,6 +163,7 @@ void Session::Impl::tick() {
     save_dht();
     look_for_items();
   }
+  save_stored_items(false);
 }
 
 void Session::Impl::finish_stopping() {
@@ -173,6 +175,7 @@ void Session::Impl::finish_stopping() {
   links.for_each([&](LinkKey key, const Link&) { left.push_back(key); });
   for (const LinkKey key : left) links.close(key);
   save_dht();
+  save_stored_items(true);
   if (node_lock) {
     // The lock goes when what was saved under it is on the disk.
     auto lock = std::make_shared<std::optional<FileLock>>(std::move(node_lock));

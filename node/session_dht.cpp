@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // DHT nodes of a session: one per bound UDP port; how they get in, what they remember, whom their news are for.
 #include <algorithm>
+#include <filesystem>
+#include <system_error>
 #include <unordered_set>
 #include <utility>
 
@@ -8,12 +10,16 @@
 #include "node/ops/dht_state.hpp"
 #include "node/ops/kept_items.hpp"
 #include "node/ops/log.hpp"
+#include "node/ops/stored_items.hpp"
 #include "node/session_impl.hpp"
 
 namespace lodestone::node {
 namespace {
 
 constexpr wire::Duration kLastBackOff = std::chrono::minutes(5);
+
+/// Verified at a time: some milliseconds of a thread, and much less of the network's.
+constexpr std::size_t kRestoredAtOnce = 256;
 
 /// Run by the makers of other clients for everybody; asked only while the table is nearly empty (T4).
 std::vector<magnet::HostPort> builtin_routers() {
@@ -191,6 +197,60 @@ void Session::Impl::save_dht() {
         save_dht_as_guest(path, lock, family, snapshot);
       });
     }
+  }
+}
+
+void Session::Impl::restore_stored_items() {
+  if (!state) return;
+  std::error_code ignored;
+  for (const wire::Family family : {wire::Family::v4, wire::Family::v6}) {
+    if (dht_for(family) == nullptr) continue;
+    const std::string path = state->stored_items(family, config.private_net);
+    const bool there = std::filesystem::exists(path, ignored);
+    stored_items.push_back({.family = family, .restored = !there});
+    if (!there) continue;
+    using Reader = std::shared_ptr<dht::ItemsReader>;
+    // Not on the saver's thread: whoever stops us now waits for what is to be saved, and for none of this.
+    host.hasher.ask(
+        [path] {
+          auto reader = open_stored_items(path, wall_now());
+          return reader ? std::make_shared<dht::ItemsReader>(*std::move(reader)) : Reader{};
+        },
+        while_alive([this, family](const Reader& reader) { wake([&] { restore_next(family, reader); }); }));
+  }
+}
+
+void Session::Impl::restore_next(wire::Family family, const std::shared_ptr<dht::ItemsReader>& reader) {
+  DhtDriver* driver = dht_for(family);
+  if (driver == nullptr) return;  // stopped meanwhile
+  if (!reader || reader->done()) {
+    for (StoredItems& stored : stored_items)
+      if (stored.family == family) stored.restored = true;
+    if (reader) log::info("{} items of others are here again", driver->node().stored_items());
+    return;
+  }
+  // One thread has the reader at a time: here only before and after.
+  host.hasher.ask([reader] { return reader->next(kRestoredAtOnce); },
+                  while_alive([this, family, reader](const std::vector<dht::AgedItem>& items) {
+                    wake([&] {
+                      if (DhtDriver* mine = dht_for(family))
+                        mine->use(now, [&](dht::Node& node, dht::Output&) { node.restore_items(now, items); });
+                      restore_next(family, reader);
+                    });
+                  }));
+}
+
+void Session::Impl::save_stored_items(bool at_the_end) {
+  for (StoredItems& stored : stored_items) {
+    const DhtDriver* driver = dht_for(stored.family);
+    if (driver == nullptr || !stored.restored) continue;
+    const std::uint64_t puts = driver->node().item_puts();
+    if (at_the_end ? !stored.pace.changed(puts) : !stored.pace.due(now, puts)) continue;
+    wire::ByteVector file = driver->node().saved_items(wall_now(), now);
+    stored.pace.saved(now, puts, file.size());
+    host.saver.run([path = state->stored_items(stored.family, config.private_net), file = std::move(file)] {
+      write_stored_items(path, file);
+    });
   }
 }
 

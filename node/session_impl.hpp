@@ -24,6 +24,7 @@
 #include "node/net/timer.hpp"
 #include "node/ops/locks.hpp"
 #include "node/ops/state_dir.hpp"
+#include "node/ops/stored_items.hpp"
 #include "node/runtime_impl.hpp"
 #include "node/session.hpp"
 #include "wire/base/rng.hpp"
@@ -42,6 +43,13 @@ struct Introducer {
   bool explicit_ = false;  // --bootstrap: worth a warning when its kind of address is not talked to
   bool resolved = false;
   bool asking = false;
+};
+
+/// What the first node of a family has stored for others, and its file.
+struct StoredItems {
+  wire::Family family;
+  bool restored = false;  // all of the file: until then it is not written, lest it lose what is not here yet
+  SavePace pace = {};
 };
 
 struct Session::Impl final : LinkObserver {
@@ -85,6 +93,12 @@ struct Session::Impl final : LinkObserver {
   void on_introducer(const magnet::HostPort& name, const std::vector<wire::Endpoint>& found);
   bool dispatch_dht_events();
   void save_dht();
+  /// Brings back what others had put here (BEP 44), a slice at a time: verified on a thread of its own, and whoever
+  /// asks meanwhile finds what is there already.
+  void restore_stored_items();
+  void restore_next(wire::Family family, const std::shared_ptr<dht::ItemsReader>& reader);
+  /// Those that are due, or `at_the_end` all that have changed.
+  void save_stored_items(bool at_the_end);
   /// Has the nodes put what lies in the state directory, and only that (BEP 44).
   void look_for_items();
   [[nodiscard]] DhtDriver* dht_for(wire::Family family);
@@ -135,6 +149,7 @@ struct Session::Impl final : LinkObserver {
   Timer introducer_timer;
   wire::Instant dht_saved_at;
   wire::Duration dht_save_after;
+  std::vector<StoredItems> stored_items;  // empty unless the identity is ours
   std::optional<double> first_dht_answer;
   bool restored_contacts = false;
 

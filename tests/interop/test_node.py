@@ -1,13 +1,15 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 """A node that runs for long: what a kill -9 costs it."""
+import hashlib
 import os
 import random
 import signal
 import socket
+import subprocess
 import time
 
-from lab import bencode, check, main, wait_until
+from lab import BIN, bencode, check, main, wait_until
 
 
 def bdecode(data, at=0):
@@ -39,19 +41,26 @@ class Asker:
         self.random = random.Random(5)
         self.id = self.random.randbytes(20)
 
-    def find_node(self, target):
-        """Its reply, or None: its id, and the compact contacts."""
+    def ask(self, method, target):
+        """What it replies, or None."""
         transaction = self.random.randbytes(4)
-        query = {"a": {"id": self.id, "target": target}, "q": "find_node", "ro": 1, "t": transaction, "y": "q"}
+        query = {"a": {"id": self.id, "target": target}, "q": method, "ro": 1, "t": transaction, "y": "q"}
         self.socket.sendto(bencode(query), self.node)
         try:
             while True:
                 message = bdecode(self.socket.recv(4096))[0]
                 if message.get(b"t") == transaction and b"r" in message:
-                    nodes = message[b"r"].get(b"nodes", b"")
-                    return message[b"r"][b"id"], {nodes[i:i + 26] for i in range(0, len(nodes), 26)}
+                    return message[b"r"]
         except (TimeoutError, ConnectionRefusedError):
             return None
+
+    def find_node(self, target):
+        """Its reply, or None: its id, and the compact contacts."""
+        reply = self.ask("find_node", target)
+        if reply is None:
+            return None
+        nodes = reply.get(b"nodes", b"")
+        return reply[b"id"], {nodes[i:i + 26] for i in range(0, len(nodes), 26)}
 
     def table(self):
         """Whatever it names when it is asked for points all over the key space."""
@@ -95,5 +104,65 @@ def after_kill_9_it_is_the_same_and_answers_at_once(lab):
         print(f"     {kept[0]} of {len(before)} contacts kept", flush=True)
 
 
+def after_kill_9_it_has_what_others_put(lab):
+    """One node, so that nobody else can have it."""
+    address = lab.host()
+    state = lab.folder(f"node-{address}-6881")
+    process, where = lab.node(address=address)
+    asker = Asker(lab, where)
+    identity = asker.find_node(asker.id)[0]
+    secret = lab.folder("keys") / "kill9"
+    key = subprocess.run([BIN, "dht", "keygen", str(secret)], capture_output=True, text=True, check=True).stdout.strip()
+    target = hashlib.sha1(bytes.fromhex(key)).digest()
+
+    def client(*args, expect=0):
+        code, records, err = lab.run("dht", *args, "--listen", lab.host(), "--bootstrap", where, "--state-dir",
+                                     lab.folder(f"state-{lab.hosts}"), "--json", timeout=40)
+        check(code == expect, f"dht {args} ended with {code}, not {expect}: {records} {err[-1500:]}")
+        return records
+
+    def put(text, *extra):
+        record, = client("put", text, "--once", *extra)
+        check(record["stored"] == 1, f"{record}")
+        started = time.monotonic()
+        wait_until(f"{text} on the disk", 30, lambda: text.encode() in stored_file())
+        return bytes.fromhex(record["target"]), time.monotonic() - started
+
+    def stored_file():
+        path = state / "dht-stored-4"
+        return path.read_bytes() if path.exists() else b""
+
+    def kill_and_start():
+        nonlocal process
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+        started = time.monotonic()
+        process = lab.lodestone("node", "--listen", where, "--state-dir", state, "--json", "--no-bootstrap")
+        return started
+
+    plain, took = put("what strangers left")
+    check(took <= 8, f"it was on the disk only after {took:.1f} s")
+    check((state / "dht-stored-4").stat().st_mode & 0o777 == 0o600, "others may read it")
+    for seq, text in ((1, "eins"), (2, "zwei")):
+        put(text, "--mutable", "--key", secret)
+        started = kill_and_start()
+        reply = wait_until("the signed item", 20, lambda: (asker.ask("get", target) or {}).get(b"v") and asker.ask("get", target), tick=0)
+        elapsed = time.monotonic() - started
+        print(f"     seq {seq} answered {elapsed * 1000:.0f} ms after the start", flush=True)
+        check(reply[b"id"] == identity, "another id")
+        check(reply[b"v"] == text.encode() and reply[b"seq"] == seq, f"{reply}")
+        check(elapsed <= 1, f"the item was there only after {elapsed:.2f} s")
+        check(asker.ask("get", plain)[b"v"] == b"what strangers left", "the other item is gone")
+    got, = client("get", key)  # which checks the signature
+    check(got["value"] == "zwei" and got["seq"] == 2, f"{got}")
+    # A damaged file costs the items and nothing else, and does not stay.
+    (state / "dht-stored-4").write_bytes(stored_file()[:-3])
+    kill_and_start()
+    wait_until("an answer", 20, lambda: (asker.find_node(asker.id) or [None])[0] == identity, tick=0)
+    check(b"v" not in asker.ask("get", plain), "an item from a file that was cut")
+    put("and the next")
+    check(stored_file()[-1:] == b"e", "the file is not whole again")
+
+
 if __name__ == "__main__":
-    main(__file__, after_kill_9_it_is_the_same_and_answers_at_once)
+    main(__file__, after_kill_9_it_is_the_same_and_answers_at_once, after_kill_9_it_has_what_others_put)

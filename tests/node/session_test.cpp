@@ -460,6 +460,73 @@ TEST_CASE("D6 a second node in one state directory is a conflict; the id survive
   CHECK(ids[0] == ids[1]);
 }
 
+TEST_CASE("S8 a node that starts again has what others put there, and serves it; who does not own the state does not") {
+  const TemporaryDir folder;
+  SessionConfig config = on("127.0.0.59", folder.path());
+  config.owns_identity = true;
+  const dht::SigningKey key(dht::SigningKey::Seed{3});
+  const dht::Item item = key.sign(wire::as_bytes("4:kept"), wire::as_bytes("salt"), 7);
+  const auto ask = [&](Loop& loop, const Session& node, auto start, auto on_event) {
+    SessionConfig client = on("127.0.0.60");
+    client.bootstrap = {host_port(node.listening().at(0))};
+    client.dht_read_only = true;
+    auto session = std::make_unique<Session>(loop.runtime, client);
+    REQUIRE(session->start());
+    session->on_dht_event([on_event](wire::Family, const dht::Event& event) { on_event(event); });
+    start(*session);
+    return session;
+  };
+  {
+    Loop loop;
+    Session node(loop.runtime, config);
+    REQUIRE(node.start());
+    std::unique_ptr<Session> client;
+    std::size_t stored = 0;
+    client = ask(
+        loop, node, [&](Session& s) { s.dht_put_item(item, std::nullopt); },
+        [&](const dht::Event& event) {
+          const auto* done = std::get_if<dht::event::PutDone>(&event);
+          if (done == nullptr) return;
+          stored = done->stored.size();
+          stop_all(loop, {client.get(), &node});
+        });
+    loop.run();
+    REQUIRE(stored == 1);
+  }
+  const std::string path = StateDir::at(folder.path()).stored_items(wire::Family::v4, true);
+  const std::string saved = read_all(path);
+  CHECK(saved.find("4:kept") != std::string::npos);
+  for (const bool owner : {false, true}) {
+    Loop loop;
+    config.owns_identity = owner;
+    Session node(loop.runtime, config);
+    REQUIRE(node.start());
+    std::unique_ptr<Session> client;
+    std::optional<dht::Item> found;
+    int asked = 0;
+    client = ask(
+        loop, node, [&](Session& s) { s.dht_get_item(item.target(), item.salt); },
+        [&](const dht::Event& event) {
+          const auto* done = std::get_if<dht::event::ItemDone>(&event);
+          if (done == nullptr) return;
+          found = done->item;
+          // The owner may still have been reading.
+          if (!found && owner && ++asked < 1'000) {
+            client->dht_get_item(item.target(), item.salt);
+          } else {
+            stop_all(loop, {client.get(), &node});
+          }
+        });
+    loop.run();
+    REQUIRE(found.has_value() == owner);
+    if (!found) continue;
+    CHECK(found->value == item.value);
+    CHECK(found->seq == 7);
+    CHECK(found->signature == item.signature);
+  }
+  CHECK(read_all(path) == saved);  // nothing has changed: nothing was written
+}
+
 TEST_CASE("An explicit port that is taken is an error with its address") {
   const auto taken = listen_tcp({Address::v4(127, 0, 0, 41), 0});
   REQUIRE(taken);
