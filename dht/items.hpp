@@ -45,6 +45,9 @@ class Items {
 
   [[nodiscard]] std::size_t size() const { return items_.size(); }
   [[nodiscard]] std::size_t bytes() const { return bytes_; }
+  /// Items that are gone: by age, and for closer ones.
+  [[nodiscard]] std::uint64_t expired() const { return expired_; }
+  [[nodiscard]] std::uint64_t displaced() const { return displaced_; }
 
   /// f(const ItemView&, age) for each that has not expired.
   template <class F>
@@ -86,6 +89,8 @@ class Items {
   Caps caps_;
   wire::Instant next_sweep_;
   std::size_t bytes_ = 0;
+  std::uint64_t expired_ = 0;
+  std::uint64_t displaced_ = 0;
   Map items_;
   wire::bencode::Document scratch_;
 };
