@@ -85,6 +85,8 @@ struct Session::Impl final : LinkObserver {
   void on_introducer(const magnet::HostPort& name, const std::vector<wire::Endpoint>& found);
   bool dispatch_dht_events();
   void save_dht();
+  /// What the nodes have dropped until now, for the log.
+  void log_counts();
   /// Has the nodes put what lies in the state directory, and only that (BEP 44).
   void look_for_items();
   [[nodiscard]] DhtDriver* dht_for(wire::Family family);
@@ -135,6 +137,7 @@ struct Session::Impl final : LinkObserver {
   Timer introducer_timer;
   wire::Instant dht_saved_at;
   wire::Duration dht_save_after;
+  wire::Instant counts_logged_at;
   std::optional<double> first_dht_answer;
   bool restored_contacts = false;
 
