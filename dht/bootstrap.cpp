@@ -17,6 +17,7 @@ bool Bootstrap::add(wire::Instant now, const wire::Endpoint& introducer, std::si
     introducers_.push_back(introducer);
   } else {
     introducers_[oldest_] = introducer;
+    ++displaced_;
     if (++oldest_ == kMaxIntroducers) oldest_ = kKept;
   }
   if (table < enough_) first_contact(now);

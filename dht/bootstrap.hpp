@@ -5,6 +5,7 @@
 // asked, either a join is running or next_deadline() is a real time.
 #pragma once
 
+#include <cstdint>
 #include <span>
 #include <vector>
 
@@ -23,6 +24,8 @@ class Bootstrap {
   /// as they like (PORT), and that must not cost a lookup each. The first ones are kept for ever, for the same reason:
   /// they are those that the user or the last run named.
   bool add(wire::Instant now, const wire::Endpoint& introducer, std::size_t table);
+  /// So many have given way to newer ones.
+  [[nodiscard]] std::uint64_t displaced() const { return displaced_; }
   /// The table has its first contact: now is the time.
   void first_contact(wire::Instant now);
   /// A contact was lost; `table` are left.
@@ -52,6 +55,7 @@ class Bootstrap {
   wire::Instant next_ = wire::kNever;
   std::size_t turn_ = 0;
   std::size_t oldest_ = kKept;  // of those that give way
+  std::uint64_t displaced_ = 0;
   std::vector<wire::Endpoint> introducers_;
 };
 

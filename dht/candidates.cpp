@@ -109,6 +109,11 @@ bool Candidates::outstanding() const {
   });
 }
 
+std::uint32_t Candidates::named_by_liars() const {
+  return static_cast<std::uint32_t>(
+      std::count_if(all_.begin(), all_.end(), [](const Candidate& c) { return c.state == State::dropped; }));
+}
+
 std::optional<Candidates::Index> Candidates::find(const wire::Endpoint& endpoint) const {
   const auto at =
       std::find_if(all_.begin(), all_.end(), [&](const Candidate& c) { return c.contact.endpoint == endpoint; });

@@ -57,7 +57,10 @@ class Candidates {
   [[nodiscard]] std::optional<Index> take_next(int wanted, Counts&& counts) {
     for (int found = 0; const Index i : order_) {
       Candidate& c = all_[i];
-      if (c.state == State::fresh && crowded(c)) c.state = State::failed;
+      if (c.state == State::fresh && crowded(c)) {
+        c.state = State::failed;
+        ++crowded_out_;
+      }
       if (c.state == State::fresh) {
         c.state = State::asked;
         return i;
@@ -115,6 +118,9 @@ class Candidates {
     }
   }
   [[nodiscard]] std::size_t size() const { return all_.size(); }
+  /// Those that were left out by L8, and those that only a liar has named.
+  [[nodiscard]] std::uint32_t crowded_out() const { return crowded_out_; }
+  [[nodiscard]] std::uint32_t named_by_liars() const;
 
  private:
   // A hostile network can name ever closer nodes; there is no hop limit, but there is this.
@@ -140,6 +146,7 @@ class Candidates {
   bool diverse_;
   std::vector<Candidate> all_;  // only grows, and only the unasked are replaced: an Index that is known stays good
   std::vector<Index> order_;
+  std::uint32_t crowded_out_ = 0;
   std::vector<wire::ByteVector> tokens_;  // of few lookups, and in these of few candidates
 };
 

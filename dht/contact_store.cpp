@@ -115,10 +115,16 @@ bool ContactStore::restore(wire::Instant now, const Contact& contact, wire::Dura
 bool ContactStore::insert(const Contact& contact, std::uint32_t seen, wire::Duration rtt, std::uint8_t state) {
   if (settings_.diverse) {
     if (records_.size() >= per_prefix_.size()) recount();
-    if (count_of(contact.endpoint) >= kPerPrefix) return false;
+    if (count_of(contact.endpoint) >= kPerPrefix) {
+      ++dropped_.crowded;
+      return false;
+    }
   }
   const wire::Key key{contact.id.bytes()};
-  if (full() && !make_room(key)) return false;
+  if (full() && !make_room(key)) {
+    ++dropped_.no_room;
+    return false;
+  }
   write(records_.insert(key), contact, seen, rtt, state);
   if (settings_.diverse) ++count_of(contact.endpoint);
   good_ += state == 0;

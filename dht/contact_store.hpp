@@ -38,9 +38,10 @@ class ContactStore {
   [[nodiscard]] bool full() const { return size() >= settings_.capacity; }
   [[nodiscard]] std::size_t bytes() const { return records_.bytes() + per_prefix_.capacity(); }
   [[nodiscard]] bool has(const wire::NodeId& id) const { return records_.find(wire::Key{id.bytes()}) != nullptr; }
-  /// How many have left, by reason.
+  /// How many have left, and how many were not let in, by reason.
   struct Dropped {
     std::uint64_t silent = 0, impostor = 0, displaced = 0;
+    std::uint64_t crowded = 0, no_room = 0;
   };
   [[nodiscard]] const Dropped& dropped() const { return dropped_; }
 

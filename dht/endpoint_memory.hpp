@@ -39,6 +39,7 @@ class EndpointMemory {
   /// How often judge() put an id right, and how often it said no.
   [[nodiscard]] std::uint64_t corrected() const { return corrected_; }
   [[nodiscard]] std::uint64_t avoided() const { return avoided_; }
+  [[nodiscard]] std::uint64_t displaced() const { return table_.displaced(); }
 
  private:
   static constexpr std::uint8_t kTwice = 2;

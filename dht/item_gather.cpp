@@ -16,7 +16,7 @@ void ItemGather::on_reply(LookupId lookup, const Answer& answer, Output& out) {
     // An older version is not worth the price of its signature, but its holder must be told of the new one all the
     // same.
     const bool older = best_ && best_->key && item->signed_by && item->signed_by->seq <= best_->seq;
-    if (!older && !holds(*item)) return;
+    if (!older && !holds(*item)) return answer.count(&Counters::items_invalid);
   }
   if (holders_.size() < kMaxHolders) holders_.push_back(answer.from.endpoint);
   take(lookup, *item, answer.from.endpoint, out);

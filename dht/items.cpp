@@ -84,6 +84,7 @@ Items::Verdict Items::place(wire::Instant now, wire::Instant put_at, const ItemV
   auto old = items_.find(d);
   if (old != items_.end() && expired(now, old->second)) {
     erase(old);
+    ++expired_;
     old = items_.end();
   }
   if (old != items_.end()) {
@@ -128,6 +129,7 @@ bool Items::make_room(const wire::Distance& d, std::size_t bytes, std::size_t fr
     const auto farthest = std::prev(items_.end());
     if (farthest->first <= d) return false;
     erase(farthest);
+    ++displaced_;
   }
   return true;
 }
@@ -152,7 +154,9 @@ void Items::move_to(const wire::NodeId& own) {
 
 void Items::sweep(wire::Instant now) {
   next_sweep_ = now + kSweepItemsEvery;
+  const std::size_t before = items_.size();
   for (auto it = items_.begin(); it != items_.end();) it = expired(now, it->second) ? erase(it) : std::next(it);
+  expired_ += before - items_.size();
 }
 
 Items::Map::iterator Items::erase(Map::iterator at) {

@@ -50,6 +50,9 @@ class Items {
   [[nodiscard]] std::size_t bytes() const { return bytes_; }
   /// How often put() has taken something, be it to refresh what was here.
   [[nodiscard]] std::uint64_t puts() const { return puts_; }
+  /// Items that are gone: by age, and for closer ones.
+  [[nodiscard]] std::uint64_t expired() const { return expired_; }
+  [[nodiscard]] std::uint64_t displaced() const { return displaced_; }
 
   /// f(const ItemView&, age) for each that has not expired.
   template <class F>
@@ -95,6 +98,8 @@ class Items {
   wire::Instant next_sweep_;
   std::size_t bytes_ = 0;
   std::uint64_t puts_ = 0;
+  std::uint64_t expired_ = 0;
+  std::uint64_t displaced_ = 0;
   Map items_;
   wire::bencode::Document scratch_;
 };

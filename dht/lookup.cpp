@@ -22,7 +22,7 @@ void Lookup::add_local_peers(const krpc::CompactPeers& peers, const OwnAddress& 
   event::PeersFound found{params_.id, wire::InfoHash{params_.target.bytes()}, {}, {}};
   for (std::size_t i = 0; i < peers.count; ++i) {
     const auto peer = Endpoint::from_compact({peers.data + i * peers.stride, peers.size});
-    if (peer && take_peer(*peer, own_address)) found.peers.push_back(*peer);
+    if (peer && no_peer(*peer, own_address) == nullptr && remember(*peer)) found.peers.push_back(*peer);
   }
   if (!found.peers.empty()) out.events.emplace_back(std::move(found));
 }
@@ -154,6 +154,9 @@ Traversal::Outcome Lookup::outcome() const {
   Outcome out;
   out.answered = answered_;
   out.stored = announce_ ? announce_->stored_count() : 0;
+  out.refused = announce_ ? announce_->refused_count() : 0;
+  out.crowded = candidates_.crowded_out();
+  out.liars = candidates_.named_by_liars();
   out.superseded = gather_ && gather_->superseded();
   out.reach = reach_;
   out.target = params_.target;
@@ -186,7 +189,7 @@ void Lookup::take_nodes(Instant now, std::uint32_t from, const Answer& answer) {
   const Family family = guard_.family();
   for_each_contact(family == Family::v4 ? reply.nodes : reply.nodes6, family, kMaxNodesPerReply,
                    [&](const Contact& named) {
-                     if (!guard_.allows(named.endpoint)) return;
+                     if (!guard_.allows(named.endpoint)) return answer.count(&Counters::named_refused);
                      const auto c = answer.endpoints != nullptr ? answer.endpoints->judge(now, named) : named;
                      if (!c || c->id == own_id_) return;
                      if (candidates_.add(*c, from) && trace_)
@@ -202,12 +205,26 @@ void Lookup::take_values(Instant now, const Answer& answer, Output& out) {
   std::vector<wire::Address> addresses;
   for (const wire::bencode::View item : *answer.reply.values) {
     const Bytes raw = item.string().value_or(Bytes{});
-    if (raw.size() != size) continue;
+    if (raw.size() != size) {
+      answer.count(&Counters::peers_malformed);
+      continue;
+    }
     const Endpoint peer = *Endpoint::from_compact(raw);
-    if (is_ourselves(peer, answer.own_address)) continue;
-    if (params_.diverse && std::find(addresses.begin(), addresses.end(), peer.address) != addresses.end()) continue;
+    const auto why = no_peer(peer, answer.own_address);
+    if (why == &Counters::peers_own) {
+      answer.count(why);
+      continue;
+    }
+    if (params_.diverse && std::find(addresses.begin(), addresses.end(), peer.address) != addresses.end()) {
+      answer.count(&Counters::peers_duplicate);
+      continue;
+    }
     addresses.push_back(peer.address);
-    if (take_peer(peer, answer.own_address)) found.peers.push_back(peer);
+    if (why != nullptr) {
+      answer.count(why);
+      continue;
+    }
+    if (remember(peer)) found.peers.push_back(peer);
   }
   if (found.peers.empty()) return;
   const std::size_t more = std::min(found.peers.size(), LookupCache::kPeers - named_.size());
@@ -216,8 +233,13 @@ void Lookup::take_values(Instant now, const Answer& answer, Output& out) {
   out.events.emplace_back(std::move(found));
 }
 
-bool Lookup::take_peer(const Endpoint& peer, const OwnAddress& own_address) {
-  if (!guard_.allows_peer(peer) || is_ourselves(peer, own_address) || peers_.size() >= kMaxPeers) return false;
+std::uint64_t Counters::* Lookup::no_peer(const Endpoint& peer, const OwnAddress& own_address) const {
+  if (is_ourselves(peer, own_address)) return &Counters::peers_own;
+  if (!guard_.allows_peer(peer)) return peer.port <= 1 ? &Counters::peers_port : &Counters::peers_kind;
+  return peers_.size() >= kMaxPeers ? &Counters::peers_surplus : nullptr;
+}
+
+bool Lookup::remember(const Endpoint& peer) {
   const auto at = std::lower_bound(peers_.begin(), peers_.end(), peer);
   if (at != peers_.end() && *at == peer) return false;
   peers_.insert(at, peer);

@@ -86,8 +86,10 @@ class Lookup final : public Traversal {
   void measure_reach();
   void take_nodes(Instant now, std::uint32_t from, const Answer& answer);
   void take_values(Instant now, const Answer& answer, Output& out);
-  /// False when it is no peer for us, or known already.
-  bool take_peer(const Endpoint& peer, const OwnAddress& own_address);
+  /// False when it is known already.
+  bool remember(const Endpoint& peer);
+  /// L4: why it is no peer for us, by what counts such; null: it is one.
+  [[nodiscard]] std::uint64_t Counters::* no_peer(const Endpoint& peer, const OwnAddress& own_address) const;
   [[nodiscard]] bool is_ourselves(const Endpoint& peer, const OwnAddress& own_address) const;
   void report(Instant now, Output& out);
 

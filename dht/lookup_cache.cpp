@@ -30,6 +30,7 @@ LookupCache::Entry& LookupCache::place(const wire::Key& info_hash) {
     e = &*std::min_element(entries_.begin(), entries_.end(),
                            [](const Entry& a, const Entry& b) { return a.at < b.at; });
     *e = Entry{};
+    ++displaced_;
   }
   e->info_hash = info_hash;
   return *e;

@@ -4,6 +4,7 @@
 // looked up longest ago gives way. What it says is old: the nodes are only asked first, the peers only tried.
 #pragma once
 
+#include <cstdint>
 #include <span>
 #include <vector>
 
@@ -34,6 +35,8 @@ class LookupCache {
   LookupCache(wire::Family family, std::size_t capacity) : family_(family), capacity_(capacity) {}
 
   [[nodiscard]] std::size_t size() const { return entries_.size(); }
+  /// So many have given way to newer ones.
+  [[nodiscard]] std::uint64_t displaced() const { return displaced_; }
   /// A lookup is over: the nodes that answered, closest first, and the peers that they named (not those that came from
   /// here: nobody shall live on in here by having been here). Without nodes it has found nothing worth remembering.
   void remember(wire::Instant now, const wire::Key& info_hash, std::span<const Contact> nodes,
@@ -59,6 +62,7 @@ class LookupCache {
   wire::Family family_;
   std::size_t capacity_;
   std::vector<Entry> entries_;  // few: found by looking
+  std::uint64_t displaced_ = 0;
 };
 
 }  // namespace lodestone::dht

@@ -90,6 +90,7 @@ Node::State::State(Instant start, NodeConfig settings, wire::Rng generator)
       bootstrap(static_cast<std::size_t>(config.limits.k)),
       maintenance(config.limits.bucket_refresh),
       announcer(config.limits),
+      started(start),
       latest(start) {}
 
 // --- what comes in ---
@@ -107,9 +108,10 @@ void Node::State::receive(Instant now, const Endpoint& from, Bytes datagram, con
   const auto message = out.decoder.decode(datagram);
   if (!message) {
     ++counters.malformed_in;
+    counters.malformed_queries += message.error().code != 0;
     if (!admit(throttle.charge(now, visit)) || message.error().code == 0 || config.read_only) return;
     return answer(now, visit, datagram.size(), out, [&](std::size_t room) {
-      responder.refuse(from, message.error(), room, out.datagrams);
+      responder.refuse(from, message.error(), room, out.datagrams, counters);
       return false;
     });
   }
@@ -160,7 +162,11 @@ void Node::State::on_query(Instant now, const Endpoint& from, Bytes transaction,
   answer(now, visit, received, out, [&](std::size_t room) {
     return responder.answer(now, from, transaction, query, room, tables, rng, out.datagrams, counters);
   });
-  if (!query.read_only) meet(now, {query.id, from});
+  if (query.read_only) {
+    ++counters.strangers_read_only;
+    return;
+  }
+  meet(now, {query.id, from});
 }
 
 bool Node::State::on_reply(Instant now, const Endpoint& from, const krpc::Message& message, const krpc::Reply& reply,
@@ -175,11 +181,12 @@ bool Node::State::on_reply(Instant now, const Endpoint& from, const krpc::Messag
   const Contact contact{reply.id, from};
   const bool expected = !query->expected || *query->expected == reply.id;
   bool usable = reply.id != config.id;
+  counters.replies_own_id += !usable;
   if (!expected) {
     if (usable) endpoints.misnamed(now, from, reply.id);
     usable = !impostor(now, {*query->expected, from}, reply.id, query->purpose) && usable && query->asks_nodes;
   } else if (usable) {
-    heard(now, contact, rtt, out);
+    heard(now, contact, rtt, client_version(message.version), out);
   }
 
   if (expected && query->asks_nodes && query->purpose != Purpose::caller) {
@@ -196,7 +203,8 @@ bool Node::State::on_reply(Instant now, const Endpoint& from, const krpc::Messag
           counters.misnamed_replies += !expected;
           // In a tiny network everybody is asked, whatever is known of him.
           const bool young = table.size() < static_cast<std::size_t>(config.limits.early_contacts);
-          traversal->on_reply(now, query->tag, {contact, rtt, reply, own_address, young ? nullptr : &endpoints}, out);
+          traversal->on_reply(now, query->tag,
+                              {contact, rtt, reply, own_address, young ? nullptr : &endpoints, &counters}, out);
         } else {
           traversal->on_refused(now, query->tag, 0, out);
         }
@@ -227,11 +235,12 @@ bool Node::State::on_error(Instant now, const Endpoint& from, const krpc::Messag
   // It is alive (L6); who it is, an error does not say, so the table learns nothing new from it.
   if (const auto* known = query->expected ? table.find(*query->expected) : nullptr;
       known != nullptr && known->endpoint() == from) {
-    heard(now, {*query->expected, from}, now - query->sent, out);
+    heard(now, {*query->expected, from}, now - query->sent, client_version(message.version), out);
   } else if (query->expected && query->purpose == Purpose::probe) {
     beyond.failed({*query->expected, from});  // nobody to start a lookup from
   }
   if (query->purpose == Purpose::traversal) {
+    counters.introducers_refused += !query->expected;
     if (Traversal* traversal = find_asking(query->owner)) {
       traversal->on_refused(now, query->tag, std::get<krpc::ErrorReply>(message.body).code, out);
       pump(now, query->owner, out);
@@ -251,8 +260,11 @@ bool Node::State::on_error(Instant now, const Endpoint& from, const krpc::Messag
 
 void Node::State::on_late(Instant now, const RpcTable::Late& late, Output& out) {
   const Pending& query = late.query;
+  counters.queries_slow += late.how == Lateness::slow;
+  counters.queries_overdue += late.how == Lateness::overdue;
   if (late.how == Lateness::lost) {
     ++counters.timeouts;
+    counters.introducers_silent += query.purpose == Purpose::traversal && !query.expected;
     if (query.expected) unanswered(now, {*query.expected, query.to}, query.sent);
     if (query.purpose == Purpose::probe) verifier.failed(now, query.to);
     if (query.purpose == Purpose::caller) {
@@ -288,11 +300,11 @@ Instant Node::State::next_deadline() const {
 
 // --- who is out there ---
 
-void Node::State::heard(Instant now, const Contact& contact, Duration rtt, Output& out) {
+void Node::State::heard(Instant now, const Contact& contact, Duration rtt, const ClientVersion& version, Output& out) {
   endpoints.answered(contact.endpoint);
   beyond.answered(now, contact, rtt);
   const bool was_empty = table.empty();
-  const auto outcome = table.answered(now, contact, rtt);
+  const auto outcome = table.answered(now, contact, rtt, version);
   if (!ever_answered) {
     ever_answered = true;
     out.events.emplace_back(event::FirstContact{contact.endpoint});
@@ -309,14 +321,22 @@ void Node::State::heard(Instant now, const Contact& contact, Duration rtt, Outpu
 void Node::State::meet(Instant now, const Contact& contact) {
   if (contact.id == config.id) return;
   const bool early = table.size() < static_cast<std::size_t>(config.limits.early_contacts);
-  if (early) {
-    if (verifier.takes(now) && table.wants(contact)) verifier.offer(now, contact, now);
+  Instant due = now;
+  if (!early) {
+    // One of our neighbours is missed by every lookup that comes this way, so it has not to wait long.
+    const Duration longest = table.is_neighbour(contact.id) ? 2 * config.limits.verify_min : config.limits.verify_max;
+    due += uniform(config.limits.verify_min, longest, rng);
+  }
+  if (!verifier.takes(due)) {
+    counters.strangers_unqueued += table.find(contact.id) == nullptr;
     return;
   }
-  // One of our neighbours is missed by every lookup that comes this way, so it has not to wait long.
-  const Duration longest = table.is_neighbour(contact.id) ? 2 * config.limits.verify_min : config.limits.verify_max;
-  const Instant due = now + uniform(config.limits.verify_min, longest, rng);
-  if (verifier.takes(due) && table.wants(contact)) verifier.offer(now, contact, due);
+  switch (table.use_for(contact)) {
+    case RoutingTable::Use::wanted: verifier.offer(now, contact, due); break;
+    case RoutingTable::Use::known: break;
+    case RoutingTable::Use::crowded: ++counters.strangers_crowded; break;
+    case RoutingTable::Use::full: ++counters.strangers_unwanted; break;
+  }
 }
 
 void Node::State::told_of(Instant now, Purpose purpose, const krpc::Reply& reply) {
@@ -362,7 +382,6 @@ void Node::State::lost(Instant now, const Contact& contact) {
   beyond.failed(contact);
   endpoints.silent(now, contact.endpoint);
   if (table.failed(contact)) {
-    ++counters.evicted;
     ++counters.evicted_silent;
     bootstrapped = bootstrapped && !table.empty();
     bootstrap.table_shrank(now, table.size());
@@ -375,7 +394,6 @@ bool Node::State::impostor(Instant now, const Contact& known, const NodeId& clai
   const bool was_stored = beyond.evict(known);
   const bool was_here = table.evict(known);
   if (was_here) {
-    ++counters.evicted;
     ++counters.evicted_impostor;
     bootstrapped = bootstrapped && !table.empty();
     bootstrap.table_shrank(now, table.size());
@@ -410,7 +428,11 @@ Instant Node::next_deadline() const { return state_->next_deadline(); }
 void Node::add_introducers(Instant now, std::span<const Endpoint> introducers, Output& out) {
   State& s = *state_;
   for (const Endpoint& e : introducers) {
-    if (!s.guard.allows(e) || !s.bootstrap.add(now, e, s.table.size())) continue;
+    if (!s.guard.allows(e)) {
+      ++s.counters.refused_destination;
+      continue;
+    }
+    if (!s.bootstrap.add(now, e, s.table.size())) continue;
     // The running join takes it in at once.
     if (Traversal* join = s.find_running(s.joining)) join->add_introducer(e);
   }
@@ -446,7 +468,7 @@ Snapshot Node::snapshot(UnixSeconds wall_now, Instant now) const {
   out.contacts.reserve(state_->table.size() + state_->saved.size());
   state_->table.for_each([&](const RoutingTable::Entry& e) {
     const auto silence = std::chrono::duration_cast<std::chrono::seconds>(state_->table.silence(now, e)).count();
-    out.contacts.push_back({e.id(), e.endpoint(), wall_now - silence, e.rtt(), !e.good()});
+    out.contacts.push_back({e.id(), e.endpoint(), wall_now - silence, e.rtt(), !e.good(), e.version});
   });
   const std::size_t held = out.contacts.size();
   for (const SavedContact& c : state_->saved) {
@@ -456,6 +478,8 @@ Snapshot Node::snapshot(UnixSeconds wall_now, Instant now) const {
     if (!here) out.contacts.push_back(c);
   }
   state_->beyond.save(now, wall_now, out);
+  const auto uptime = std::chrono::duration_cast<std::chrono::seconds>(now - state_->started).count();
+  out.run = SavedCounters{std::max<UnixSeconds>(wall_now - uptime, 0), counters()};
   return out;
 }
 
@@ -619,13 +643,33 @@ std::size_t Node::stored_peers(const InfoHash& info_hash) const {
 std::size_t Node::stored_items() const { return state_->responder.items().size(); }
 
 const Counters& Node::counters() const {
-  state_->counters.sources_displaced = state_->throttle.displaced();
-  state_->counters.peers_expired = state_->responder.store().expired();
-  state_->counters.peers_displaced = state_->responder.store().displaced();
-  state_->counters.named_corrected = state_->endpoints.corrected();
-  state_->counters.named_avoided = state_->endpoints.avoided();
-  state_->beyond.count_in(state_->counters);
+  state_->gather_counters();
   return state_->counters;
+}
+
+void Node::State::gather_counters() {
+  Counters& c = counters;
+  c.sources_displaced = throttle.displaced();
+  c.peers_expired = responder.store().expired();
+  c.peers_displaced = responder.store().displaced();
+  c.items_expired = responder.items().expired();
+  c.items_displaced = responder.items().displaced();
+  c.named_corrected = endpoints.corrected();
+  c.named_avoided = endpoints.avoided();
+  c.endpoints_displaced = endpoints.displaced();
+  c.verify_avoided = verifier.avoided();
+  c.verify_displaced = verifier.displaced();
+  c.introducers_displaced = bootstrap.displaced();
+  c.failures_excused = outage.excused();
+  beyond.count_in(c);
+  const RoutingTable::Dropped& dropped = table.dropped();
+  c.contacts_crowded = dropped.crowded;
+  c.contacts_twin = dropped.twin;
+  c.evicted_replaced = dropped.replaced;
+  c.evicted_moved = dropped.moved;
+  c.contacts_demoted = dropped.demoted;
+  c.spares_displaced = dropped.spares;
+  c.evicted = c.evicted_silent + c.evicted_impostor + c.evicted_replaced + c.evicted_moved;
 }
 
 void Node::check_invariants() const {

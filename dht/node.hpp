@@ -15,6 +15,8 @@
 #include <variant>
 #include <vector>
 
+#include "dht/client_version.hpp"
+#include "dht/counters.hpp"
 #include "dht/item.hpp"
 #include "dht/krpc.hpp"
 #include "wire/base/bytes.hpp"
@@ -241,6 +243,7 @@ struct SavedContact {
   UnixSeconds last_seen = 0;  // its last reply
   Duration rtt{};             // 0: unknown; whole milliseconds are kept, at most 65,535
   bool failed = false;        // it was asked since then, in vain
+  ClientVersion version{};    // what it says it is; not of the contact store
 };
 /// Where the last lookup of an info-hash ended: its closest nodes and last peers, both in compact form.
 struct SavedLookup {
@@ -249,6 +252,11 @@ struct SavedLookup {
   wire::ByteVector nodes = {};
   wire::ByteVector peers = {};
 };
+/// What the run that saved it has counted until then, to be looked at; the next run begins anew.
+struct SavedCounters {
+  UnixSeconds since = 0;  // the start of that run
+  Counters counters = {};
+};
 /// What survives a restart. Encoded by dht/snapshot.
 struct Snapshot {
   NodeId id;
@@ -256,6 +264,7 @@ struct Snapshot {
   UnixSeconds saved = 0;                    // when it was made; 0: unknown
   std::vector<SavedContact> store = {};     // the contact store
   std::vector<SavedLookup> lookups = {};
+  std::optional<SavedCounters> run = {};
 };
 
 /// A contact that somebody vouches for: it has answered this node that long ago.
@@ -264,33 +273,6 @@ struct KnownContact {
   Endpoint endpoint;
   Duration age{};
   Duration rtt{};  // 0: unknown
-};
-
-struct Counters {
-  std::uint64_t datagrams_in = 0, queries_in = 0, replies_in = 0, errors_in = 0, malformed_in = 0, stray_replies = 0,
-                refused_source = 0, queries_out = 0, replies_out = 0, timeouts = 0, evicted = 0, announces_in = 0,
-                tokens_refused = 0, store_refused = 0, puts_in = 0, puts_refused = 0;
-  // Datagrams in that were dropped, by reason (beside refused_source: S5, and what was malformed or stray).
-  std::uint64_t throttled_address = 0, throttled_prefix = 0;  // S4
-  std::uint64_t unanswered_read_only = 0;                     // T7: we answer nobody
-  std::uint64_t unanswered_unverified = 0;                    // S3: the byte budget of its prefix had no room
-  // Queries that were answered within what the byte budget left (S3).
-  std::uint64_t answered_unverified = 0;
-  std::uint64_t sources_displaced = 0;  // S4: forgotten for newer ones
-  // Queries of ours that were not sent.
-  std::uint64_t refused_destination = 0;  // S5
-  // Stored peers that are gone (S2): by age, and for newer or closer ones.
-  std::uint64_t peers_expired = 0, peers_displaced = 0;
-  // T5: how often nobody at all could be heard.
-  std::uint64_t outages = 0;
-  // Of the contact store, by reason: did not answer twice, answered under another id, gave way to one that answers.
-  std::uint64_t store_silent = 0, store_impostor = 0, store_displaced = 0;
-  std::uint64_t store_asked = 0;  // queries that its upkeep has cost
-  // L6: replies under another id than somebody had named, which were used; later, named ids that were put right, and
-  // named endpoints that were left alone because they had not answered.
-  std::uint64_t misnamed_replies = 0, named_corrected = 0, named_avoided = 0;
-  // `evicted` by reason.
-  std::uint64_t evicted_silent = 0, evicted_impostor = 0;
 };
 
 class Node {

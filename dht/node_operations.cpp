@@ -101,9 +101,11 @@ void Node::State::pump(Instant now, Run run, Output& out) {
       // S6: it is on the way, but has said when it wants to be asked again.
       if (ask->method == krpc::Method::sample_infohashes && !sample_times.may_ask(now, ask->to)) {
         ask->method = krpc::Method::find_node;
+        ++counters.samples_too_soon;
       }
       send(now, *ask, Purpose::traversal, run, out);
     }
+    counters.queries_starved += !starved && queries.full();
     starved = starved || queries.full();
     switch (traversal->settle(now, out)) {
       case Traversal::Next::wait: return;
@@ -123,6 +125,15 @@ void Node::State::pump(Instant now, Run run, Output& out) {
 }
 
 void Node::State::finished(Instant now, Run run, LookupId id, const Traversal::Outcome& outcome, Output& out) {
+  counters.lookups_crowded += outcome.crowded;
+  counters.lookups_liars += outcome.liars;
+  counters.told += outcome.stored;
+  counters.told_in_vain += outcome.refused;
+  if (id != 0) {
+    ++counters.lookups_done;
+    counters.lookups_unanswered += outcome.answered == 0;
+    counters.items_superseded += outcome.superseded;
+  }
   if (run == refreshing) refreshed(now);
   if (run == moving) return take_id(now, out);
   if (outcome.reach) density.add(outcome.target, *outcome.reach);
@@ -249,7 +260,10 @@ void Node::State::verify(Instant now, Output& out) {
     const auto contact = verifier.take_due(now);
     if (!contact) return;
     // The world may have moved on while it waited.
-    if (!table.wants(*contact) || queries.table().waits_for(contact->endpoint)) continue;
+    if (!table.wants(*contact) || queries.table().waits_for(contact->endpoint)) {
+      ++counters.verify_outdated;
+      continue;
+    }
     // Until we are in, whoever is asked is asked for our neighbours; while the table is young, every other one: all of
     // them would soon teach nothing more.
     const bool early = table.size() < static_cast<std::size_t>(config.limits.early_contacts);
@@ -363,6 +377,8 @@ std::uint32_t Node::State::ask_one(Instant now, const Endpoint& to, krpc::Method
   const std::uint32_t number = ++last_query;
   const bool too_soon = method == krpc::Method::sample_infohashes && !sample_times.may_ask(now, to);
   if (!guard.allows(to) || queries.full() || too_soon) {
+    ++(!guard.allows(to) ? counters.refused_destination
+                         : (queries.full() ? counters.queries_refused : counters.samples_too_soon));
     event::QueryDone refused;
     refused.query = number;
     refused.to = to;

@@ -53,7 +53,7 @@ struct Node::State {
 
   // --- who is out there (node.cpp) ---
   /// It answered us: the only way into the table.
-  void heard(Instant now, const Contact& contact, Duration rtt, Output& out);
+  void heard(Instant now, const Contact& contact, Duration rtt, const ClientVersion& version, Output& out);
   /// It was named or turned up by itself: to be verified, if the table has a use for it (T2).
   void meet(Instant now, const Contact& contact);
   /// A reply names contacts. A table that is new asks them, too, so that it is full within a minute or two and not when
@@ -118,6 +118,8 @@ struct Node::State {
   /// name only each other. How many it has put into `out`; 0 where it does not matter.
   [[nodiscard]] std::size_t closest_verified(const Key& target, std::span<const RoutingTable::Entry*> out) const;
   std::unique_ptr<Lookup> make_silent_lookup(const Key& target, int alpha);
+  /// `counters` with what the units have counted.
+  void gather_counters();
   std::uint32_t ask_one(Instant now, const Endpoint& to, krpc::Method method, const Key& target, Output& out);
   void send(Instant now, const Ask& ask, Purpose purpose, std::uint32_t owner, Output& out);
 
@@ -140,7 +142,8 @@ struct Node::State {
   OwnAddress own_address;
   AddressVotes address_votes;
   SampleTimes sample_times;
-  Counters counters;
+  Instant started;
+  Counters counters;  // as far as no unit keeps it: see gather_counters()
 
   // Of the last run, until this one has got in: what is not answered at once may only be unreachable for a while.
   std::vector<SavedContact> saved;

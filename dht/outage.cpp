@@ -13,7 +13,10 @@ bool Outage::heard(wire::Instant now) {
 }
 
 bool Outage::failed(wire::Instant now, const Contact& contact, wire::Instant sent) {
-  if (offline_) return false;
+  if (offline_) {
+    ++excused_;
+    return false;
+  }
   const bool heard_since = last_heard_ > sent;
   if (!heard_since && held_.size() >= kMaxHeld) held_.front().until = now;
   // Those that count at once stand before those that wait.
@@ -22,6 +25,7 @@ bool Outage::failed(wire::Instant now, const Contact& contact, wire::Instant sen
       std::upper_bound(held_.begin(), held_.end(), until, [](wire::Instant at, const Held& h) { return at < h.until; });
   held_.insert(behind, {contact, until});
   if (heard_since || !enough(now)) return false;
+  excused_ += held_.size();
   held_.clear();
   offline_ = true;
   return true;

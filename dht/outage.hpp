@@ -7,6 +7,7 @@
 // offline; only a few dozen are ever held back.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <vector>
 
@@ -29,6 +30,8 @@ class Outage {
   [[nodiscard]] std::optional<Contact> take(wire::Instant now);
 
   [[nodiscard]] bool offline() const { return offline_; }
+  /// Failures that have counted for nothing, because we were offline.
+  [[nodiscard]] std::uint64_t excused() const { return excused_; }
   [[nodiscard]] wire::Instant next_deadline() const;
 
  private:
@@ -42,6 +45,7 @@ class Outage {
   [[nodiscard]] bool enough(wire::Instant now) const;
 
   bool offline_ = false;
+  std::uint64_t excused_ = 0;
   wire::Instant last_heard_ = wire::Instant::min();
   std::vector<Held> held_;  // in order of `until`
 };

@@ -59,6 +59,15 @@ std::string_view describe(Items::Verdict why) {
   return "";
 }
 
+std::uint64_t Counters::* reason_of(Items::Verdict why) {
+  switch (why) {
+    case Items::Verdict::full: return &Counters::puts_full;
+    case Items::Verdict::cas_mismatch:
+    case Items::Verdict::seq_too_low: return &Counters::puts_conflict;
+    default: return &Counters::puts_invalid;
+  }
+}
+
 }  // namespace
 
 Responder::Responder(Instant now, const NodeConfig& config, wire::Rng& rng)
@@ -80,7 +89,10 @@ bool Responder::answer(Instant now, const Endpoint& from, Bytes transaction, con
                        const Tables& tables, wire::Rng& rng, wire::DatagramBatch& out, Counters& counters) {
   room_ = room;
   token_echoed_ = false;
-  if (transaction.size() > kMaxTransaction) return false;
+  if (transaction.size() > kMaxTransaction) {
+    ++counters.unanswered_transaction;
+    return false;
+  }
   switch (query.method) {
     case krpc::Method::ping: reply(transaction, {id_, from, std::nullopt, {}, {}, {}}, out, counters); break;
     case krpc::Method::announce_peer: announce(now, from, transaction, query, rng, out, counters); break;
@@ -112,6 +124,7 @@ void Responder::nodes(Instant now, const Endpoint& from, Bytes transaction, cons
   krpc::ItemBody item_body;
   std::optional<ItemView> item;
   bool give_token = false;
+  const bool takes_token = query.method == krpc::Method::get_peers || query.method == krpc::Method::get;
   switch (query.method) {
     case krpc::Method::get_peers:
       give_token = store_.accepts(query.target);
@@ -141,6 +154,8 @@ void Responder::nodes(Instant now, const Endpoint& from, Bytes transaction, cons
   if (give_token) {
     token = tokens_.make(now, from.address, query.target, rng);
     body.token = token;
+  } else if (takes_token) {
+    ++counters.tokens_withheld;
   }
   reply(transaction, body, out, counters);
 }
@@ -150,14 +165,17 @@ void Responder::announce(Instant now, const Endpoint& from, Bytes transaction, c
   ++counters.announces_in;
   if (!tokens_.valid(now, from.address, query.target, query.token, rng)) {
     ++counters.tokens_refused;
-    return refuse(from, {krpc::kProtocolError, transaction, "bad token"}, out);
+    return refuse(from, {krpc::kProtocolError, transaction, "bad token"}, out, counters);
   }
   token_echoed_ = true;
   const Endpoint peer{from.address, query.implied_port ? from.port : query.port};
-  if (peer.port <= 1) return refuse(from, {krpc::kProtocolError, transaction, "bad port"}, out);
+  if (peer.port <= 1) {
+    ++counters.announces_bad_port;
+    return refuse(from, {krpc::kProtocolError, transaction, "bad port"}, out, counters);
+  }
   if (!store_.add(now, query.target, peer, query.seed)) {
     ++counters.store_refused;
-    return refuse(from, {krpc::kServerError, transaction, "store full"}, out);
+    return refuse(from, {krpc::kServerError, transaction, "store full"}, out, counters);
   }
   reply(transaction, {id_, from, std::nullopt, {}, {}, {}}, out, counters);
 }
@@ -167,7 +185,8 @@ void Responder::put(Instant now, const Endpoint& from, Bytes transaction, const 
   ++counters.puts_in;
   const auto refused = [&](Items::Verdict why) {
     ++counters.puts_refused;
-    refuse(from, {static_cast<int>(why), transaction, describe(why)}, out);
+    ++(counters.*reason_of(why));
+    refuse(from, {static_cast<int>(why), transaction, describe(why)}, out, counters);
   };
   // Before anything is hashed.
   if (query.value.size() > kMaxValue) return refused(Items::Verdict::value_too_big);
@@ -175,7 +194,7 @@ void Responder::put(Instant now, const Endpoint& from, Bytes transaction, const 
   const ItemView item = item_of(query);
   if (!tokens_.valid(now, from.address, item.target(), query.token, rng)) {
     ++counters.tokens_refused;
-    return refuse(from, {krpc::kProtocolError, transaction, "bad token"}, out);
+    return refuse(from, {krpc::kProtocolError, transaction, "bad token"}, out, counters);
   }
   token_echoed_ = true;
   const Items::Verdict verdict = items_.put(now, item, query.cas);
@@ -202,16 +221,22 @@ void Responder::reply(Bytes transaction, const krpc::ReplyBody& body, wire::Data
   if (size != 0) ++counters.replies_out;
 }
 
-void Responder::refuse(const Endpoint& from, const krpc::Rejected& rejected, std::size_t room,
-                       wire::DatagramBatch& out) {
+void Responder::refuse(const Endpoint& from, const krpc::Rejected& rejected, std::size_t room, wire::DatagramBatch& out,
+                       Counters& counters) {
   room_ = room;
-  refuse(from, rejected, out);
+  refuse(from, rejected, out, counters);
 }
 
-void Responder::refuse(const Endpoint& from, const krpc::Rejected& rejected, wire::DatagramBatch& out) const {
-  if (rejected.transaction.size() > kMaxTransaction) return;
-  out.commit(krpc::encode_error(out.reserve(from, within_room(reply_max_)), rejected.transaction, version_,
-                                rejected.code, rejected.reason));
+void Responder::refuse(const Endpoint& from, const krpc::Rejected& rejected, wire::DatagramBatch& out,
+                       Counters& counters) const {
+  if (rejected.transaction.size() > kMaxTransaction) {
+    ++counters.unanswered_transaction;
+    return;
+  }
+  const std::size_t size = krpc::encode_error(out.reserve(from, within_room(reply_max_)), rejected.transaction,
+                                              version_, rejected.code, rejected.reason);
+  out.commit(size);
+  counters.errors_out += size != 0;
 }
 
 }  // namespace lodestone::dht

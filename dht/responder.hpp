@@ -33,7 +33,8 @@ class Responder {
   bool answer(Instant now, const Endpoint& from, Bytes transaction, const krpc::Query& query, std::size_t room,
               const Tables& tables, wire::Rng& rng, wire::DatagramBatch& out, Counters& counters);
   /// A query that could not be read: the error it deserves.
-  void refuse(const Endpoint& from, const krpc::Rejected& rejected, std::size_t room, wire::DatagramBatch& out);
+  void refuse(const Endpoint& from, const krpc::Rejected& rejected, std::size_t room, wire::DatagramBatch& out,
+              Counters& counters);
 
   [[nodiscard]] PeerStore& store() { return store_; }
   [[nodiscard]] const PeerStore& store() const { return store_; }
@@ -54,7 +55,7 @@ class Responder {
   void put(Instant now, const Endpoint& from, Bytes transaction, const krpc::Query& query, wire::Rng& rng,
            wire::DatagramBatch& out, Counters& counters);
   void reply(Bytes transaction, const krpc::ReplyBody& body, wire::DatagramBatch& out, Counters& counters) const;
-  void refuse(const Endpoint& from, const krpc::Rejected& rejected, wire::DatagramBatch& out) const;
+  void refuse(const Endpoint& from, const krpc::Rejected& rejected, wire::DatagramBatch& out, Counters& counters) const;
   /// At most `max` bytes, or what this asker has room for.
   [[nodiscard]] std::size_t within_room(std::size_t max) const { return max < room_ ? max : room_; }
 

@@ -141,18 +141,21 @@ const RoutingTable::Entry* RoutingTable::rival(const Contact& contact, Accept&& 
   return nullptr;
 }
 
-bool RoutingTable::wants(const Contact& contact) const {
-  if (contact.id == own_) return false;
-  if (const Entry* same = find(contact.id)) return !same->good() && same->endpoint() != contact.endpoint;
+RoutingTable::Use RoutingTable::use_for(const Contact& contact) const {
+  if (contact.id == own_) return Use::known;
+  if (const Entry* same = find(contact.id))
+    return !same->good() && same->endpoint() != contact.endpoint ? Use::wanted : Use::known;
   // Somebody at the address of a contact claims another id: worth asking, for one of the two is gone.
   const auto stays = [&](const Entry& e) { return e.good() && e.endpoint() != contact.endpoint; };
-  if (rival(contact, stays) != nullptr) return false;
+  if (rival(contact, stays) != nullptr) return Use::crowded;
   const std::size_t home = bucket_of(contact.id);
   const Bucket& b = buckets_[home];
-  return b.entries.size() < capacity(home) || home + 1 == buckets_.size() || b.spares.size() < max_spares();
+  const bool room = b.entries.size() < capacity(home) || home + 1 == buckets_.size() || b.spares.size() < max_spares();
+  return room ? Use::wanted : Use::full;
 }
 
-RoutingTable::Outcome RoutingTable::answered(wire::Instant now, const Contact& contact, wire::Duration rtt) {
+RoutingTable::Outcome RoutingTable::answered(wire::Instant now, const Contact& contact, wire::Duration rtt,
+                                             const ClientVersion& version) {
   if (contact.id == own_) return Outcome::refused;
   const std::uint32_t at = stamp(now);
   Entry* same = find_mutable(contact.id);
@@ -161,17 +164,29 @@ RoutingTable::Outcome RoutingTable::answered(wire::Instant now, const Contact& c
     same->set_rtt_ms(same->rtt_ms() == 0 ? sample : (same->rtt_ms() * 7 + sample) / 8);
     same->last_seen = at;
     same->set_good(true);
+    // Some leave it out now and then.
+    if (is_known(version)) same->version = version;
     return Outcome::refreshed;
   }
   // One id at two addresses, two at one address: who has been here longer stays as long as it answers. Nobody goes
   // before it is certain that nobody else keeps the newcomer out.
-  if (same != nullptr && same->good()) return Outcome::refused;
+  if (same != nullptr && same->good()) {
+    ++dropped_.twin;
+    return Outcome::refused;
+  }
   const auto stays = [&](const Entry& e) { return e.good() && e.endpoint() != contact.endpoint; };
-  if (rival(contact, stays) != nullptr) return Outcome::refused;
+  if (rival(contact, stays) != nullptr) {
+    ++dropped_.crowded;
+    return Outcome::refused;
+  }
+  const std::size_t before = size_;
   if (same != nullptr) remove(contact.id);
   const auto any = [](const Entry&) { return true; };
   while (const Entry* other = rival(contact, any)) remove(other->id());
-  return insert(NewTableEntry{contact, at, to_ms(rtt)});
+  dropped_.replaced += before - size_;
+  NewTableEntry entry{contact, at, to_ms(rtt)};
+  entry.version = version;
+  return insert(entry);
 }
 
 RoutingTable::Outcome RoutingTable::insert(const Entry& entry) {
@@ -189,7 +204,10 @@ RoutingTable::Outcome RoutingTable::insert(const Entry& entry) {
     if (own && buckets_.size() < kMaxBuckets) {
       split();
       // The new home may be a bucket in which the prefix is taken.
-      if (rival(contact, [](const Entry&) { return true; }) != nullptr) return Outcome::refused;
+      if (rival(contact, [](const Entry&) { return true; }) != nullptr) {
+        ++dropped_.crowded;
+        return Outcome::refused;
+      }
       continue;
     }
     keep_spare(b, entry);
@@ -206,11 +224,15 @@ void RoutingTable::move_to(const wire::NodeId& own) {
   // Who has been here longest goes first.
   std::stable_sort(all.begin(), all.end(), [](const auto* a, const auto* b) { return a->first_seen < b->first_seen; });
   const std::vector<Bucket> before = std::exchange(buckets_, {});
+  const Dropped counted = dropped_;
+  const std::size_t held = size_;
   own_ = own;
   size_ = 0;
   buckets_.emplace_back(family_);
   for (const Entry* e : all)
     if (rival(e->contact(), [](const Entry&) { return true; }) == nullptr) (void)insert(*e);
+  dropped_ = counted;
+  dropped_.moved += held - size_;
 }
 
 void RoutingTable::split() {
@@ -225,6 +247,7 @@ void RoutingTable::split() {
     if (goes) deeper.entries.push_back(e);  // they come in order
     return goes;
   });
+  dropped_.spares += b.spares.size();
   b.spares.clear();
   trim(depth);
   // Narrower than its parent, the new one may be too full at birth. It is the own bucket now and splits in its turn.
@@ -242,6 +265,7 @@ void RoutingTable::trim(std::size_t bucket) {
       const Entry &x = b.entries[youngest], &y = b.entries[i];
       if (x.first_seen != y.first_seen ? x.first_seen < y.first_seen : x.id() < y.id()) youngest = i;
     }
+    ++dropped_.demoted;
     keep_spare(b, b.entries[youngest]);
     b.entries.erase(youngest);
   }
@@ -249,7 +273,10 @@ void RoutingTable::trim(std::size_t bucket) {
 
 void RoutingTable::keep_spare(Bucket& bucket, const Entry& entry) {
   // Of the spares the one that answered fastest is promoted, the one heard of longest ago gives way.
-  if (bucket.spares.size() >= max_spares()) bucket.spares.erase(0);
+  if (bucket.spares.size() >= max_spares()) {
+    bucket.spares.erase(0);
+    ++dropped_.spares;
+  }
   bucket.spares.push_back(entry);
 }
 

@@ -36,10 +36,13 @@ class RoutingTable {
   [[nodiscard]] const Entry* find(const wire::NodeId& id) const;
   [[nodiscard]] const Entry* find(const wire::Endpoint& endpoint) const;  // linear
   /// Would it be let in if it answered, or at least kept as a spare? False for what is already here.
-  [[nodiscard]] bool wants(const Contact& contact) const;
+  [[nodiscard]] bool wants(const Contact& contact) const { return use_for(contact) == Use::wanted; }
+  /// Why not: it is here (or ourselves), a contact of its address or prefix is (T4), or there is no room.
+  enum class Use : std::uint8_t { wanted, known, crowded, full };
+  [[nodiscard]] Use use_for(const Contact& contact) const;
 
   /// It answered a query of ours with this id. All contacts are of the table's family.
-  Outcome answered(wire::Instant now, const Contact& contact, wire::Duration rtt);
+  Outcome answered(wire::Instant now, const Contact& contact, wire::Duration rtt, const ClientVersion& version = {});
   /// It was asked and did not answer. True when that put it out.
   bool failed(const Contact& contact);
   /// True when it was here: its address answers with another id (L6).
@@ -48,6 +51,16 @@ class RoutingTable {
   /// The XOR-closest contacts, closest first (T8), as many as there is room for; returns how many. With good_only those
   /// that failed to answer last time are passed over.
   std::size_t closest(const wire::Key& target, std::span<const Entry*> out, bool good_only) const;
+
+  /// Who was not let in although he answered, and who has left other than by failed() and evict(), by reason.
+  struct Dropped {
+    std::uint64_t crowded = 0, twin = 0;  // kept out by a contact of its address or prefix, of its id
+    std::uint64_t replaced = 0;           // failed, and another one of its id or address has answered
+    std::uint64_t moved = 0;              // no room around our new id
+    std::uint64_t demoted = 0;            // made a spare
+    std::uint64_t spares = 0;             // spares that gave way
+  };
+  [[nodiscard]] const Dropped& dropped() const { return dropped_; }
 
   /// Our id has changed: the same contacts, as far as they find room, around another point.
   void move_to(const wire::NodeId& own);
@@ -125,6 +138,7 @@ class RoutingTable {
   bool diverse_;
   std::size_t size_ = 0;
   std::vector<Bucket> buckets_;  // the last one holds our id
+  Dropped dropped_;
 };
 
 }  // namespace lodestone::dht

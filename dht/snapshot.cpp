@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <array>
 #include <iterator>
+#include <limits>
+#include <tuple>
 
 #include "dht/contact.hpp"
 #include "wire/base/bencode.hpp"
@@ -15,7 +17,9 @@ constexpr std::int64_t kFormat = 1;
 constexpr std::size_t kTimeSize = 8;
 constexpr std::size_t kRttSize = 2;
 constexpr std::size_t kStoreTimeSize = 4;
-constexpr std::size_t kMaxCached = 4'096;  // bytes of nodes or peers of a lookup
+constexpr std::size_t kVersionSize = std::tuple_size_v<ClientVersion>;
+constexpr std::size_t kMaxCounterNames = 1'024;  // a later version may have many more
+constexpr std::size_t kMaxCached = 4'096;        // bytes of nodes or peers of a lookup
 
 std::optional<SavedContact> read_contact(Bytes raw) {
   for (const Family family : {Family::v4, Family::v6}) {
@@ -24,7 +28,7 @@ std::optional<SavedContact> read_contact(Bytes raw) {
     const Contact c = Contact::read_compact(raw.data(), family);
     const auto last_seen = static_cast<UnixSeconds>(wire::load_be64(raw.data() + size));
     if (c.endpoint.port == 0 || last_seen < 0) return std::nullopt;
-    return SavedContact{c.id, c.endpoint, last_seen, {}, false};
+    return SavedContact{c.id, c.endpoint, last_seen, {}, false, {}};
   }
   return std::nullopt;
 }
@@ -64,6 +68,31 @@ std::optional<SavedLookup> read_lookup(const wire::bencode::View& item) {
   return SavedLookup{*hash, *at, {nodes.begin(), nodes.end()}, {peers.begin(), peers.end()}};
 }
 
+void write_counters(const Counters& counters, wire::bencode::Writer& w) {
+  std::array<const CounterInfo*, kCounters.size()> by_name;
+  std::transform(kCounters.begin(), kCounters.end(), by_name.begin(), [](const CounterInfo& i) { return &i; });
+  std::sort(by_name.begin(), by_name.end(), [](const auto* a, const auto* b) { return a->name < b->name; });
+  w.key("counters").begin_dict();
+  for (const CounterInfo* info : by_name) {
+    constexpr std::uint64_t kMost = std::numeric_limits<std::int64_t>::max();
+    w.key(info->name).integer(static_cast<std::int64_t>(std::min(counters.*info->value, kMost)));
+  }
+  w.end();
+}
+
+/// Those that it does not have are zero, those that we do not have are passed over.
+std::optional<SavedCounters> read_counters(const wire::bencode::View& root) {
+  const auto since = root.find_integer("since");
+  const auto dict = root.find_dict("counters");
+  if (!since || *since < 0 || !dict) return std::nullopt;
+  SavedCounters out{*since, {}};
+  for (const CounterInfo& info : kCounters) {
+    const std::int64_t n = dict->find_integer(info.name).value_or(0);
+    out.counters.*info.value = static_cast<std::uint64_t>(std::max<std::int64_t>(n, 0));
+  }
+  return out;
+}
+
 std::uint16_t milliseconds(Duration rtt) {
   const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(rtt).count();
   // A reply within a millisecond is not an unknown one.
@@ -89,7 +118,7 @@ wire::ByteVector encode(const Snapshot& snapshot) {
   wire::bencode::Writer w{out};
   w.begin_dict().key("contacts").begin_list();
   const std::size_t n = std::min(snapshot.contacts.size(), kMaxSavedContacts);
-  wire::ByteVector failed(n), rtts(n * kRttSize);
+  wire::ByteVector failed(n), rtts(n * kRttSize), versions(n * kVersionSize);
   for (std::size_t i = 0; i < n; ++i) {
     const SavedContact& c = snapshot.contacts[i];
     std::array<std::uint8_t, Contact::compact_size(Family::v6) + kTimeSize> raw;
@@ -98,8 +127,11 @@ wire::ByteVector encode(const Snapshot& snapshot) {
     w.string(Bytes{raw.data(), size + kTimeSize});
     failed[i] = c.failed ? 1 : 0;
     wire::store_be16(rtts.data() + i * kRttSize, milliseconds(c.rtt));
+    std::copy(c.version.begin(), c.version.end(), versions.data() + i * kVersionSize);
   }
-  w.end().key("failed").string(failed).key("format").integer(kFormat).key("id").string(snapshot.id.view());
+  w.end();
+  if (snapshot.run) write_counters(snapshot.run->counters, w);
+  w.key("failed").string(failed).key("format").integer(kFormat).key("id").string(snapshot.id.view());
   w.key("lookups").begin_list();
   for (std::size_t i = 0; i < std::min(snapshot.lookups.size(), kMaxSavedLookups); ++i) {
     const SavedLookup& l = snapshot.lookups[i];
@@ -107,10 +139,12 @@ wire::ByteVector encode(const Snapshot& snapshot) {
     w.key("n").string(Bytes{l.nodes}).key("p").string(Bytes{l.peers}).end();
   }
   w.end().key("rtt").string(rtts).key("saved").integer(std::max<UnixSeconds>(snapshot.saved, 0));
+  if (snapshot.run) w.key("since").integer(std::max<UnixSeconds>(snapshot.run->since, 0));
   for (const Family family : {Family::v4, Family::v6}) {
     const wire::ByteVector store = pack_store(snapshot.store, family);
     if (!store.empty()) w.key(family == Family::v4 ? "store4" : "store6").string(Bytes{store});
   }
+  w.key("v").string(versions);
   w.end();
   return out;
 }
@@ -118,7 +152,7 @@ wire::ByteVector encode(const Snapshot& snapshot) {
 std::expected<Snapshot, SnapshotError> decode(Bytes raw) {
   if (raw.size() > kMaxSnapshotBytes) return std::unexpected(SnapshotError::too_large);
   wire::bencode::Limits limits = wire::bencode::Limits::wire();
-  limits.tokens = kMaxSavedContacts + 10 * kMaxSavedLookups + 64;
+  limits.tokens = kMaxSavedContacts + 10 * kMaxSavedLookups + 2 * kMaxCounterNames + 64;
   wire::bencode::Document document;
   const auto root = document.parse(raw, limits);
   if (!root) {
@@ -138,6 +172,7 @@ std::expected<Snapshot, SnapshotError> decode(Bytes raw) {
   for ([[maybe_unused]] const wire::bencode::View item : *contacts) ++listed;
   const Bytes failed = root->find_string("failed").value_or(Bytes{});
   const Bytes rtts = root->find_string("rtt").value_or(Bytes{});
+  const Bytes versions = root->find_string("v").value_or(Bytes{});
   std::size_t i = 0;
   for (const wire::bencode::View item : *contacts) {
     if (out.contacts.size() == kMaxSavedContacts) break;
@@ -145,6 +180,8 @@ std::expected<Snapshot, SnapshotError> decode(Bytes raw) {
       if (failed.size() == listed) contact->failed = failed[i] != 0;
       if (rtts.size() == listed * kRttSize)
         contact->rtt = std::chrono::milliseconds(wire::load_be16(rtts.data() + i * kRttSize));
+      if (versions.size() == listed * kVersionSize)
+        contact->version = client_version(versions.subspan(i * kVersionSize, kVersionSize));
       out.contacts.push_back(*contact);
     }
     ++i;
@@ -157,6 +194,7 @@ std::expected<Snapshot, SnapshotError> decode(Bytes raw) {
   }
   unpack_store(root->find_string("store4").value_or(Bytes{}), Family::v4, out.store);
   unpack_store(root->find_string("store6").value_or(Bytes{}), Family::v6, out.store);
+  out.run = read_counters(*root);
   return out;
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a node remembers across restarts, as bencode:
 //   contacts  the routing table: a list of compact contacts with 8 bytes of last_seen behind each
+//   counters  what the run that saved it has counted: a dictionary of names (dht/counters) and numbers
 //   failed    a byte for each of them, 0 or 1
 //   format    1
 //   id        20 bytes
@@ -8,7 +9,9 @@
 //             "p": compact peers}
 //   rtt       two bytes for each of the contacts, milliseconds or 0
 //   saved     seconds since 1970
+//   since     likewise: when that run began; without it the counters are not there
 //   store4/6  the contact store: compact contacts with 4 bytes of last_seen behind each, in one string
+//   v         four bytes for each of the contacts: what program it is, or zeros
 // Files of earlier versions have only contacts, format and id, and those versions look at nothing else. A file is as
 // untrusted as a datagram: sizes are bounded, what makes no sense is skipped where it is one of many and else counts as
 // not there, and a damaged file costs only itself.

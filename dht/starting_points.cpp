@@ -74,7 +74,10 @@ void StartingPoints::count_in(Counters& counters) const {
   counters.store_silent = dropped.silent;
   counters.store_impostor = dropped.impostor;
   counters.store_displaced = dropped.displaced;
+  counters.store_crowded = dropped.crowded;
+  counters.store_no_room = dropped.no_room;
   counters.store_asked = parts_->asked;
+  counters.lookups_forgotten = parts_->cache.displaced();
 }
 
 void StartingPoints::save(Instant now, UnixSeconds wall_now, Snapshot& out) const {

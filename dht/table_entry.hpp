@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A contact as the routing table keeps it, 36 bytes (v6: 48), and a bucket's worth of them side by side. A table is of
+// A contact as the routing table keeps it, 40 bytes (v6: 52), and a bucket's worth of them side by side. A table is of
 // one family, so that an entry holds its id and endpoint the way they are sent, and is shown without being translated.
 // Invariant: all entries of one TableEntries are of its family; its memory is in proportion to what is in it. Who only
 // ever inserts by id() finds them in that order.
@@ -12,6 +12,7 @@
 #include <memory>
 #include <type_traits>
 
+#include "dht/client_version.hpp"
 #include "dht/contact.hpp"
 #include "wire/base/time.hpp"
 
@@ -23,6 +24,7 @@ class TableEntry {
  public:
   std::uint32_t first_seen = 0;  // seconds since the table was made
   std::uint32_t last_seen = 0;   // its last reply to us, likewise
+  ClientVersion version{};       // as it said last
 
   [[nodiscard]] static constexpr std::size_t size(wire::Family f) {
     return sizeof(TableEntry) + Contact::compact_size(f) - Contact::compact_size(wire::Family::v4);
@@ -68,7 +70,7 @@ class TableEntry {
   static constexpr std::uint16_t kFailed = 0x8000;
   static constexpr std::uint16_t kIsV6 = 0x4000;
   static constexpr std::uint16_t kLongest = 0x3fff;
-  static constexpr std::size_t kCompact = 10;
+  static constexpr std::size_t kCompact = 14;
 
   std::uint16_t state_ = 0;
   std::uint8_t compact_[Contact::compact_size(wire::Family::v4)] = {};

@@ -44,6 +44,10 @@ struct Answer {
   const krpc::Reply& reply;
   const OwnAddress& own_address;
   EndpointMemory* endpoints = nullptr;  // what is known of those that it names; null: nothing
+  Counters* counters = nullptr;         // for what is dropped of it; null: nobody counts
+  void count(std::uint64_t Counters::* reason) const {
+    if (counters != nullptr) ++(counters->*reason);
+  }
 };
 
 class Traversal {
@@ -53,7 +57,10 @@ class Traversal {
   struct Outcome {
     std::uint32_t answered = 0;
     std::uint32_t stored = 0;
-    bool superseded = false;  // of a put: somebody has a newer version (BEP 44)
+    std::uint32_t refused = 0;  // told, but did not confirm
+    std::uint32_t crowded = 0;  // candidates that were left out by L8,
+    std::uint32_t liars = 0;    // and such as only a liar had named (L6)
+    bool superseded = false;    // of a put: somebody has a newer version (BEP 44)
     // How far the k-th closest of those that answered is, as a share of the key space; none: fewer answered, or not
     // all were waited for.
     std::optional<double> reach = {};

@@ -24,10 +24,13 @@ void give_back(std::vector<T>& v) {
 
 Verifier::Verifier(int rate_per_second) : spacing_(wire::from_seconds(1.0 / rate_per_second)) {}
 
-bool Verifier::known(wire::Instant now, const wire::Endpoint& endpoint) const {
-  return std::any_of(queue_.begin(), queue_.end(), [&](const Item& i) { return i.contact.endpoint == endpoint; }) ||
-         std::any_of(failed_.begin(), failed_.end(),
-                     [&](const Failure& f) { return f.endpoint == endpoint && now < f.until; });
+bool Verifier::known(wire::Instant now, const wire::Endpoint& endpoint) {
+  if (std::any_of(queue_.begin(), queue_.end(), [&](const Item& i) { return i.contact.endpoint == endpoint; }))
+    return true;
+  const bool in_vain = std::any_of(failed_.begin(), failed_.end(),
+                                   [&](const Failure& f) { return f.endpoint == endpoint && now < f.until; });
+  avoided_ += in_vain;
+  return in_vain;
 }
 
 bool Verifier::offer(wire::Instant now, const Contact& contact, wire::Instant due) {
@@ -35,6 +38,7 @@ bool Verifier::offer(wire::Instant now, const Contact& contact, wire::Instant du
   if (queue_.size() >= kMaxUnsolicited) {
     const auto later = [](const Item& a, const Item& b) { return a.due < b.due; };
     *std::max_element(queue_.begin(), queue_.end(), later) = {due, contact};
+    ++displaced_;
     latest_ = std::max_element(queue_.begin(), queue_.end(), later)->due;
     std::make_heap(queue_.begin(), queue_.end(), std::greater<>{});
     return true;

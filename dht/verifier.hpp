@@ -4,6 +4,7 @@
 // Invariant: bounded; no endpoint twice; an endpoint that was asked in vain is left alone for a while.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <vector>
 
@@ -28,6 +29,9 @@ class Verifier {
   void failed(wire::Instant now, const wire::Endpoint& endpoint);
   [[nodiscard]] wire::Instant next_deadline() const;
   [[nodiscard]] std::size_t size() const { return queue_.size(); }
+  /// Contacts that were not queued because they had just been asked in vain, and such as gave way in the queue.
+  [[nodiscard]] std::uint64_t avoided() const { return avoided_; }
+  [[nodiscard]] std::uint64_t displaced() const { return displaced_; }
 
  private:
   static constexpr std::size_t kMaxUnsolicited = 256;
@@ -43,7 +47,8 @@ class Verifier {
     wire::Endpoint endpoint;
     wire::Instant until;
   };
-  [[nodiscard]] bool known(wire::Instant now, const wire::Endpoint& endpoint) const;
+  /// It is queued, or to be left alone.
+  [[nodiscard]] bool known(wire::Instant now, const wire::Endpoint& endpoint);
   void push(const Contact& contact, wire::Instant due);
 
   wire::Duration spacing_;
@@ -51,6 +56,8 @@ class Verifier {
   std::vector<Item> queue_;                      // a heap, earliest first
   wire::Instant latest_ = wire::Instant::min();  // nobody in the queue is due later
   std::vector<Failure> failed_;                  // the latest last
+  std::uint64_t avoided_ = 0;
+  std::uint64_t displaced_ = 0;
 };
 
 }  // namespace lodestone::dht

@@ -19,6 +19,7 @@ constexpr wire::Duration kDialTimeout = std::chrono::seconds(10);
 // A young table changes fast, and a kill shall not cost much of it; an old one is saved rarely.
 constexpr wire::Duration kFirstDhtSave = std::chrono::seconds(15);
 constexpr wire::Duration kDhtSaveInterval = std::chrono::minutes(5);
+constexpr wire::Duration kCountsInterval = std::chrono::minutes(10);
 
 /// BEP 20 form; the rest is random.
 wire::PeerId make_peer_id(wire::Rng& rng) {
@@ -44,6 +45,7 @@ Session::Impl::Impl(Runtime& r, SessionConfig c)
       introducer_timer(host.io, [this] { wake([this] { ask_introducers(); }); }),
       dht_saved_at(now),
       dht_save_after(kFirstDhtSave),
+      counts_logged_at(now),
       links(host.io, host.blocks, *this),
       dialer(host.io, kDialTimeout, [this](Dialer::Result&& result) { wake([&] { on_dialled(std::move(result)); }); }),
       tick_timer(host.io, [this] { wake([this] { tick(); }); }) {}
@@ -164,6 +166,7 @@ void Session::Impl::tick() {
     look_for_items();
   }
   save_stored_items(false);
+  if (config.owns_identity && now - counts_logged_at >= kCountsInterval) log_counts();
 }
 
 void Session::Impl::finish_stopping() {

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "node/net/clock.hpp"
+#include "node/ops/counts_text.hpp"
 #include "node/ops/dht_state.hpp"
 #include "node/ops/kept_items.hpp"
 #include "node/ops/log.hpp"
@@ -251,6 +252,16 @@ void Session::Impl::save_stored_items(bool at_the_end) {
     host.saver.run([path = state->stored_items(stored.family, config.private_net), file = std::move(file)] {
       write_stored_items(path, file);
     });
+  }
+}
+
+void Session::Impl::log_counts() {
+  counts_logged_at = now;
+  for (const auto& driver : dht_nodes) {
+    const dht::Counters& c = driver->node().counters();
+    const std::string wrong = troubles(c);
+    log::info("DHT on {}: {} contacts, {} queries in, {} replies out; {}", driver->local().text(),
+              driver->node().table_size(), c.queries_in, c.replies_out, wrong.empty() ? "nothing dropped" : wrong);
   }
 }
 

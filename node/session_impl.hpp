@@ -99,6 +99,8 @@ struct Session::Impl final : LinkObserver {
   void restore_next(wire::Family family, const std::shared_ptr<dht::ItemsReader>& reader);
   /// Those that are due, or `at_the_end` all that have changed.
   void save_stored_items(bool at_the_end);
+  /// What the nodes have dropped until now, for the log.
+  void log_counts();
   /// Has the nodes put what lies in the state directory, and only that (BEP 44).
   void look_for_items();
   [[nodiscard]] DhtDriver* dht_for(wire::Family family);
@@ -150,6 +152,7 @@ struct Session::Impl final : LinkObserver {
   wire::Instant dht_saved_at;
   wire::Duration dht_save_after;
   std::vector<StoredItems> stored_items;  // empty unless the identity is ours
+  wire::Instant counts_logged_at;
   std::optional<double> first_dht_answer;
   bool restored_contacts = false;
 

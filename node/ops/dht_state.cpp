@@ -33,7 +33,8 @@ dht::Snapshot load_dht(const std::string& path, wire::Family family) {
 }
 
 dht::Snapshot merge_dht(const dht::Snapshot& saved, const dht::Snapshot& learnt) {
-  dht::Snapshot merged{saved.id, learnt.contacts, std::max(saved.saved, learnt.saved), learnt.store, learnt.lookups};
+  dht::Snapshot merged{saved.id,     learnt.contacts, std::max(saved.saved, learnt.saved),
+                       learnt.store, learnt.lookups,  saved.run};
   merged.contacts.insert(merged.contacts.end(), saved.contacts.begin(), saved.contacts.end());
   std::stable_sort(merged.contacts.begin(), merged.contacts.end(),
                    [](const auto& a, const auto& b) { return a.last_seen > b.last_seen; });

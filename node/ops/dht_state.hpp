@@ -14,7 +14,7 @@ inline constexpr std::size_t kMaxSavedContacts = 500;
 /// Empty (id zero, no contacts) when there is none or it cannot be read.
 [[nodiscard]] dht::Snapshot load_dht(const std::string& path, wire::Family family);
 /// Contacts of both, each endpoint once with its latest news, latest first, at most kMaxSavedContacts; the id of
-/// `saved`.
+/// `saved`, and what that node has counted.
 [[nodiscard]] dht::Snapshot merge_dht(const dht::Snapshot& saved, const dht::Snapshot& learnt);
 /// As the holder of node.lock: replaces what is saved, identity included.
 void save_dht_as_owner(const std::string& path, const dht::Snapshot& snapshot);

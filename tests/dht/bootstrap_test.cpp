@@ -103,3 +103,11 @@ TEST_CASE("T9 many introducers take turns") {
   for (std::uint32_t i = 0; i < 64; ++i) CHECK(seen.contains(introducer(i)));
   CHECK(seen.contains(introducer(999)));
 }
+
+TEST_CASE("T9 introducers that give way to newer ones are counted") {
+  dht::Bootstrap b{8};
+  for (int i = 0; i < 256; ++i) b.add(kStart, {wire::Address::v4(0x0c000000u + static_cast<std::uint32_t>(i)), 1}, 8);
+  CHECK(b.displaced() == 0);
+  for (int i = 0; i < 3; ++i) b.add(kStart, {wire::Address::v4(0x0d000000u + static_cast<std::uint32_t>(i)), 1}, 8);
+  CHECK(b.displaced() == 3);
+}

@@ -89,6 +89,7 @@ TEST_CASE("L8 one query per address and per /24, unless the net is private") {
   for (const auto& x : {at(10), same_address, same_prefix, at(40)}) CHECK(c.add(x));
   std::vector<std::uint8_t> asked;
   while (const auto i = c.take_next(8, kAny)) asked.push_back(c.at(*i).contact.id.bytes()[0]);
+  CHECK(c.crowded_out() == (diverse ? 2u : 0u));
   CHECK(asked == (diverse ? std::vector<std::uint8_t>{10, 40} : std::vector<std::uint8_t>{10, 20, 30, 40}));
 }
 

@@ -165,6 +165,8 @@ TEST_CASE("T4 a /24 has a few places in the contact store, and one in an answer;
       s.store.answered(kStart, {s.rng.id<wire::NodeId>(), {wire::Address::v4(99, 1, 1, i), 6881}}, 1ms);
     const std::size_t entered = s.store.size() - before;
     CHECK((diverse ? entered >= 1 && entered <= ContactStore::kPerPrefix : entered == 100));
+    CHECK(s.store.dropped().crowded == 100 - entered);
+    CHECK(s.store.dropped().no_room == 0);
     s.store.check_invariants();
     std::set<wire::Address> prefixes;
     const auto found = closest(s.store, s.rng.id<wire::Key>(), 32);

@@ -29,7 +29,7 @@ struct Bench {
     REQUIRE(size != 0);
     const auto message = decoder.decode({room, size});
     const dht::Contact contact{id, node(from)};
-    gather.on_reply(7, {contact, {}, std::get<dht::krpc::Reply>(message->body), own_address}, out);
+    gather.on_reply(7, {contact, {}, std::get<dht::krpc::Reply>(message->body), own_address, nullptr, &counters}, out);
   }
   dht::event::ItemDone done() {
     gather.report(7, out);
@@ -43,6 +43,7 @@ struct Bench {
   wire::Rng rng = wire::Rng::from_number(1);
   dht::krpc::Decoder decoder;
   dht::OwnAddress own_address;
+  dht::Counters counters;
   dht::Output out;
   dht::ItemGather gather;
 };
@@ -72,6 +73,7 @@ TEST_CASE("S8 an immutable value counts if it has the hash, and only then") {
   REQUIRE(done.item);
   CHECK(wire::as_text(done.item->value) == "1:a");
   CHECK(done.copies == 2);
+  CHECK(b.counters.items_invalid == 2);
 }
 
 TEST_CASE("S8 of a mutable item the newest that is signed wins") {

@@ -219,3 +219,15 @@ TEST_CASE("T1 items move with our id") {
   CHECK(b.items.size() == 4);
   for (const char* v : {"1:a", "1:b", "1:c", "1:d"}) CHECK(b.value_at(dht::immutable_target(as_bytes(v))) == v);
 }
+
+TEST_CASE("S8 items that expire or give way are counted") {
+  Bench b{{4, 1u << 20, 2h}};
+  for (int i = 0; i < 40; ++i) b.put(bencoded(std::to_string(i)));
+  const std::uint64_t displaced = b.items.displaced();
+  CHECK(displaced > 0);
+  CHECK(b.items.size() == 4);
+  b.now += 2h;
+  b.items.sweep(b.now);
+  CHECK(b.items.expired() == 4);
+  CHECK(b.items.displaced() == displaced);
+}

@@ -75,6 +75,7 @@ TEST_CASE("the hash looked up longest ago makes room") {
     if (i == 2) cache.remember(kNow + 2500ms, keys[0], found, {});
   }
   CHECK(cache.size() == 3);
+  CHECK(cache.displaced() == 2);
   const bool expected[] = {true, false, false, true, true};
   for (std::size_t i = 0; i < 5; ++i) CHECK(nodes(cache, kNow + 10s, keys[i]).empty() != expected[i]);
   LookupCache none{wire::Family::v4, 0};

@@ -95,7 +95,7 @@ struct Bench {
     r.token = wire::as_bytes(says.token);
     if (!says.values.empty()) r.values = *view;
     const auto from = at(distance);
-    lookup->on_reply(now, take(distance), {from, 50ms, r, own_address}, out);
+    lookup->on_reply(now, take(distance), {from, 50ms, r, own_address, nullptr, &counters}, out);
     ask();
   }
   void late(std::uint8_t distance, dht::Lateness how) {
@@ -125,6 +125,7 @@ struct Bench {
   std::unique_ptr<dht::Lookup> lookup;
   wire::Instant now{1h};
   dht::Output out;
+  dht::Counters counters;
   std::map<std::uint8_t, std::uint32_t> open;
   std::vector<std::uint8_t> asked;
   std::vector<dht::krpc::Method> methods;
@@ -258,8 +259,15 @@ TEST_CASE("L4 port 0 and 1, martians, foreign kinds, ourselves and duplicates ar
                 *wire::Endpoint::parse("[2606:4700::1]:7000")}});
   REQUIRE(b.all<PeersFound>().size() == 1);
   CHECK(b.all<PeersFound>()[0].peers == std::vector<wire::Endpoint>{peer(3), {we.address, 7001}});
+  CHECK(b.counters.peers_port == 2);
+  CHECK(b.counters.peers_duplicate == 1);
+  CHECK(b.counters.peers_kind == 3);
+  CHECK(b.counters.peers_own == 2);
+  CHECK(b.counters.peers_malformed == 1);
+  CHECK(b.counters.peers_surplus == 0);
   b.reply(20, {{}, "tok", {peer(3)}});
   CHECK(b.all<PeersFound>().size() == 1);
+  CHECK(b.counters.peers_duplicate == 1);  // that somebody else has it, too, is no fault
   b.reply(30, {{}, "tok", {peer(3), peer(4)}});
   CHECK(b.all<PeersFound>().back().peers == std::vector{peer(4)});
 }
@@ -321,10 +329,11 @@ TEST_CASE("nodes that we do not talk to, and ourselves, are not asked") {
   nodes.insert(nodes.end(), raw, raw + 26);
   r.nodes = nodes;
   const auto from = at(50);
-  b.lookup->on_reply(b.now, b.take(50), {from, 1ms, r, b.own_address}, b.out);
+  b.lookup->on_reply(b.now, b.take(50), {from, 1ms, r, b.own_address, nullptr, &b.counters}, b.out);
   b.ask();
   CHECK(b.asked == Distances{100, 50});
   CHECK(b.state == Next::over);
+  CHECK(b.counters.named_refused == 4);
 }
 
 TEST_CASE("a silent lookup of the node's own upkeep has no events") {

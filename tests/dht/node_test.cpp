@@ -166,6 +166,7 @@ TEST_CASE("L6 a reply whose id is not the one expected evicts that contact") {
   b.reply(sent[0], b.rng.id<wire::NodeId>());
   CHECK(b.node->table_size() == 0);
   CHECK(b.node->counters().evicted == 1);
+  CHECK(b.node->counters().evicted_impostor == 1);
 }
 
 TEST_CASE("L6 a node that answers under ever new ids is not asked again and again") {
@@ -239,6 +240,7 @@ TEST_CASE("T7 a stranger that says it is read-only is not asked") {
   b.node->receive(b.now, b.fresh(), wire::as_bytes(raw), b.now_out);
   b.queries();
   CHECK(b.advance(1h).empty());
+  CHECK(b.node->counters().strangers_read_only == 1);
 }
 
 TEST_CASE("S5 nobody outside the policy is asked, whoever named them") {
@@ -257,6 +259,7 @@ TEST_CASE("S5 nobody outside the policy is asked, whoever named them") {
   for (const auto& e : b.events)
     if (const auto* done = std::get_if<dht::event::QueryDone>(&e)) unanswered += !done->answered;
   CHECK(unanswered == 5);
+  CHECK(b.node->counters().refused_destination == 10);
 }
 
 TEST_CASE("T9 introducers are asked for our own id, all at once, and again later") {
@@ -270,6 +273,8 @@ TEST_CASE("T9 introducers are asked for our own id, all at once, and again later
     CHECK(q.query.target.bytes() == b.node->id().bytes());
   }
   CHECK(b.advance(10s).size() >= 3);
+  b.advance(5s);
+  CHECK(b.node->counters().introducers_silent >= 3);
 }
 
 TEST_CASE("T9 an introducer starts no join while the table has enough") {
@@ -370,4 +375,58 @@ TEST_CASE("a full rpc table delays a lookup and does not break it") {
     if (const auto* d = std::get_if<dht::event::LookupDone>(&e))
       done = done || (d->lookup == id && d->stats.asked == 6);
   CHECK(done);
+}
+
+TEST_CASE("a snapshot says what programs the contacts are, and what the run has counted") {
+  Bench b;
+  const auto e = b.fresh();
+  const auto id = b.rng.id<wire::NodeId>();
+  b.befriend(e, id);
+  b.node->receive(b.now, e, wire::as_bytes("garbage"), b.now_out);
+  b.now = kStart + 100s;
+  const dht::Snapshot saved = b.node->snapshot(5'000, b.now);
+  REQUIRE(saved.contacts.size() == 1);
+  CHECK(dht::said(saved.contacts[0].version) == "XX");
+  REQUIRE(saved.run);
+  CHECK(saved.run->since == 4'900);
+  CHECK(saved.run->counters.malformed_in == 1);
+  CHECK(saved.run->counters.malformed_queries == 0);
+  CHECK(saved.run->counters.queries_out == b.node->counters().queries_out);
+}
+
+TEST_CASE("T4 strangers beside a contact are not met, and counted") {
+  Bench b;
+  const auto e = b.fresh();
+  b.befriend(e, b.rng.id<wire::NodeId>());
+  const Endpoint beside{e.address, 7'000};
+  b.stranger(beside, b.rng.id<wire::NodeId>());
+  CHECK(b.node->counters().strangers_crowded == 1);
+  for (const auto& q : b.advance(2s)) CHECK(q.to != beside);
+  b.stranger(e, b.friends.at(e));  // one that is here
+  CHECK(b.node->counters().strangers_crowded == 1);
+  CHECK(b.node->counters().strangers_unwanted == 0);
+}
+
+TEST_CASE("a lookup that nobody answers is counted, with its queries by how late they are") {
+  Bench b;
+  const auto e = b.fresh();
+  b.befriend(e, b.rng.id<wire::NodeId>());
+  b.friends.clear();
+  b.node->find_node(b.now, b.rng.id<wire::Key>(), b.now_out);
+  b.queries();
+  b.advance(15s);
+  CHECK(b.node->counters().lookups_done == 1);
+  CHECK(b.node->counters().lookups_unanswered == 1);
+  CHECK(b.node->counters().queries_slow >= 1);
+  CHECK(b.node->counters().queries_overdue >= 1);
+  CHECK(b.node->counters().timeouts >= 1);
+}
+
+TEST_CASE("a reply under our own id is counted and teaches nothing") {
+  Bench b;
+  b.node->ping(b.now, b.fresh(), b.now_out);
+  const auto sent = b.queries().at(0);
+  b.reply(sent, b.node->id());
+  CHECK(b.node->counters().replies_own_id == 1);
+  CHECK(b.node->table_size() == 0);
 }

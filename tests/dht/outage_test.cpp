@@ -99,3 +99,16 @@ TEST_CASE("T5 what is held back is bounded") {
   }
   CHECK(counted == 1'000 - 64);
 }
+
+TEST_CASE("T5 the failures that an outage excuses are counted") {
+  Outage outage;
+  for (std::uint8_t i = 0; i < 7; ++i) outage.failed(kStart + 1s * i, contact(i % 4, i), kStart - 10s);
+  CHECK(outage.excused() == 0);
+  CHECK(outage.failed(kStart + 7s, contact(3, 7), kStart - 10s));
+  CHECK(outage.excused() == 8);
+  outage.failed(kStart + 8s, contact(9), kStart);
+  CHECK(outage.excused() == 9);
+  outage.heard(kStart + 9s);
+  outage.failed(kStart + 10s, contact(9), kStart);
+  CHECK(outage.excused() == 9);
+}

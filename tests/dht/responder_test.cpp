@@ -225,6 +225,7 @@ TEST_CASE("S1 a full store withholds its token") {
   CHECK(b.get_token(far).empty());
   CHECK(b.read<ErrorReply>(b.announce(far, early, 7000)).code == 202);
   CHECK(b.node->counters().store_refused == 1);
+  CHECK(b.node->counters().tokens_withheld == 1);
   CHECK_FALSE(b.get_token(near).empty());
 }
 
@@ -234,6 +235,7 @@ TEST_CASE("an implied port is the one the announce came from") {
   const auto& r = b.read<Reply>(b.ask(b.query("get_peers", "9:info_hash20:" + kHash)));
   CHECK(Endpoint::from_compact(*(*r.values->begin()).string()) == kFrom);
   CHECK(b.read<ErrorReply>(b.announce(kHash, b.get_token(kHash), 1)).code == 203);
+  CHECK(b.node->counters().announces_bad_port == 1);
 }
 
 TEST_CASE("S5 queries from addresses that we do not talk to get silence") {
@@ -323,6 +325,8 @@ TEST_CASE("S8 a mutable item obeys its number and compare-and-swap: 301, 302") {
   CHECK(item->signed_by->seq == 6);
   CHECK(dht::signature_holds(item->value, *item->signed_by));
   CHECK(b.node->counters().puts_refused == 3);
+  CHECK(b.node->counters().puts_conflict == 3);
+  CHECK(b.node->counters().errors_out == 3);
 }
 
 TEST_CASE("S8 who has the item already is told its number only") {
@@ -355,6 +359,7 @@ TEST_CASE("S8 each fault of a put has its code: 203, 205, 206, 207, 202") {
   b.read<Reply>(put(salted));
   salted.salt.push_back('s');
   CHECK(b.code(b.put(salted, "any")) == 207);
+  CHECK(b.node->counters().puts_invalid == 5);
   CHECK(b.node->stored_items() == 1);
   // A token may be older than what has filled the store since.
   std::vector<std::pair<dht::Item, std::string>> more;

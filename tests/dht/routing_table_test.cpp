@@ -419,3 +419,51 @@ TEST_CASE("T1 the table moves with our id: the same contacts around another poin
   std::array<const RoutingTable::Entry*, 8> closest;
   CHECK(table.closest(wire::Key{after.bytes()}, closest, true) == 8);
 }
+
+TEST_CASE("a contact keeps the version that it said last, through a split and as a spare") {
+  Bench b;
+  const dht::ClientVersion lt{'L', 'T', 2, 1}, ut{'U', 'T', 1, 2};
+  const Contact first = b.contact(0);
+  CHECK(b.table.answered(b.now, first, 1ms, lt) == Outcome::added);
+  CHECK(b.table.find(first.id)->version == lt);
+  b.answer(first);  // without one
+  CHECK(b.table.find(first.id)->version == lt);
+  b.table.answered(b.now, first, 1ms, ut);
+  CHECK(b.table.find(first.id)->version == ut);
+  for (int i = 0; i < 200; ++i) b.table.answered(b.now, b.contact(i % 3), 1ms, lt);
+  REQUIRE(b.table.bucket_count() > 1);
+  std::size_t known = 0;
+  b.table.for_each([&](const auto& e) { known += e.version == (e.has_id(first.id) ? ut : lt); });
+  CHECK(known == b.table.size());
+}
+
+TEST_CASE("T4 who is kept out, and who gives way, is counted by reason") {
+  Bench b;
+  Contact a = b.contact(0);
+  b.answer(a);
+  Contact neighbour = b.contact(0);
+  neighbour.endpoint.address = wire::Address::v4(11, 0, 1, 77);
+  CHECK(b.table.use_for(neighbour) == RoutingTable::Use::crowded);
+  CHECK(b.table.use_for(a) == RoutingTable::Use::known);
+  CHECK(b.answer(neighbour) == Outcome::refused);
+  CHECK(b.table.dropped().crowded == 1);
+  const Contact twin{a.id, b.contact(0).endpoint};
+  CHECK(b.answer(twin) == Outcome::refused);
+  CHECK(b.table.dropped().twin == 1);
+  CHECK(b.table.dropped().replaced == 0);
+  b.table.failed(a);
+  CHECK(b.answer(twin) == Outcome::added);
+  CHECK(b.table.dropped().replaced == 1);
+  // A full bucket's spares give way to one another.
+  Bench full;
+  for (int i = 0; i < 200; ++i) full.answer(full.contact(0));
+  full.answer(full.contact(1));
+  for (int i = 0; i < 50; ++i) full.answer(full.contact(0));
+  CHECK(full.table.use_for(full.contact(0)) == RoutingTable::Use::full);
+  CHECK(full.table.dropped().spares >= 42);
+  CHECK(full.table.dropped().crowded == 0);
+  const auto held = full.table.size();
+  const auto moved_before = full.table.dropped().moved;
+  full.table.move_to(full.rng.id<wire::NodeId>());
+  CHECK(full.table.dropped().moved - moved_before == held - full.table.size());
+}

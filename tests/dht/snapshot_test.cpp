@@ -17,8 +17,12 @@ TEST_CASE("a snapshot survives a round trip") {
   s.id = rng.id<wire::NodeId>();
   for (std::uint16_t i = 1; i < 300; ++i) {
     const auto address = i % 2 ? wire::Address::v4(11, 0, 0, 1) : *wire::Address::parse("2606:4700::1");
-    s.contacts.push_back(
-        {rng.id<wire::NodeId>(), {address, i}, 1'700'000'000 + i, std::chrono::milliseconds(3 * i), i % 3 == 0});
+    s.contacts.push_back({rng.id<wire::NodeId>(),
+                          {address, i},
+                          1'700'000'000 + i,
+                          std::chrono::milliseconds(3 * i),
+                          i % 3 == 0,
+                          dht::client_version(wire::as_bytes(i % 2 ? "LT\x02\x01" : ""))});
   }
   s.saved = 1'700'001'000;
   for (std::uint16_t i = 1; i < 100; ++i) {
@@ -28,10 +32,18 @@ TEST_CASE("a snapshot survives a round trip") {
   std::stable_partition(s.store.begin(), s.store.end(), [](const auto& c) { return c.endpoint.address.is_v4(); });
   for (std::uint8_t i = 0; i < 5; ++i)
     s.lookups.push_back({rng.id<wire::Key>(), 1'700'000'000 + i, wire::ByteVector(26, i), wire::ByteVector(6, i)});
+  s.run.emplace();
+  s.run->since = 1'699'000'000;
+  std::uint64_t number = 0;
+  for (const dht::CounterInfo& info : dht::kCounters) s.run->counters.*info.value = ++number;
   const auto raw = dht::encode(s);
   const auto back = dht::decode(raw);
   REQUIRE(back);
   CHECK(back->id == s.id);
+  REQUIRE(back->run);
+  CHECK(back->run->since == s.run->since);
+  for (const dht::CounterInfo& info : dht::kCounters)
+    CHECK(back->run->counters.*info.value == s.run->counters.*info.value);
   CHECK(back->saved == s.saved);
   REQUIRE(back->store.size() == s.store.size());
   for (std::size_t i = 0; i < s.store.size(); ++i) {
@@ -53,6 +65,7 @@ TEST_CASE("a snapshot survives a round trip") {
     CHECK(back->contacts[i].last_seen == s.contacts[i].last_seen);
     CHECK(back->contacts[i].rtt == s.contacts[i].rtt);
     CHECK(back->contacts[i].failed == s.contacts[i].failed);
+    CHECK(back->contacts[i].version == s.contacts[i].version);
   }
   CHECK(dht::encode(*back) == raw);
   for (std::size_t n = 0; n < raw.size(); n += n < raw.size() - 100 ? 7 : 1)
@@ -92,20 +105,26 @@ TEST_CASE("a snapshot of an earlier version is read, and what does not fit its c
   CHECK(old.contacts[0].last_seen == 7);
   CHECK(old.contacts[0].rtt == wire::Duration::zero());
   CHECK_FALSE(old.contacts[0].failed);
+  CHECK_FALSE(dht::is_known(old.contacts[0].version));
+  CHECK_FALSE(old.run);
   // The second contact is skipped, and the third has what stands at its own place.
   const auto skipped = read(one + "3:abc" + one, "6:failed3:" + std::string("\0\1\1", 3),
-                            "3:rtt6:" + std::string("\0\5\0\6\1\0", 6) + "5:savedi9e");
+                            "3:rtt6:" + std::string("\0\5\0\6\1\0", 6) + "5:savedi9e1:v12:LT\x02\x01xxxxUT\x01\x02");
   REQUIRE(skipped.contacts.size() == 2);
   CHECK(skipped.saved == 9);
+  CHECK(dht::said(skipped.contacts[0].version) == "LT\x02\x01");
+  CHECK(dht::said(skipped.contacts[1].version) == "UT\x01\x02");
   CHECK(skipped.contacts[0].rtt == std::chrono::milliseconds(5));
   CHECK(skipped.contacts[1].rtt == std::chrono::milliseconds(256));
   CHECK_FALSE(skipped.contacts[0].failed);
   CHECK(skipped.contacts[1].failed);
-  for (const char* odd : {"3:rtt1:a5:savedi-3e", "3:rtt3:abc5:saved1:x", "3:rtti7e5:savedle"}) {
+  for (const char* odd :
+       {"3:rtt1:a5:savedi-3e", "3:rtt3:abc5:saved1:x", "3:rtti7e5:savedle", "1:v3:abc", "1:v8:abcdefgh", "1:vi5e"}) {
     const auto bad = read(one, "6:failed2:ab", odd);
     REQUIRE(bad.contacts.size() == 1);
     CHECK(bad.saved == 0);
     CHECK(bad.contacts[0].rtt == wire::Duration::zero());
+    CHECK_FALSE(dht::is_known(bad.contacts[0].version));
     CHECK_FALSE(bad.contacts[0].failed);
   }
 }
@@ -157,4 +176,32 @@ TEST_CASE("more contacts than are ever read are not written") {
   const auto back = dht::decode(dht::encode(s));
   REQUIRE(back);
   CHECK(back->contacts.size() == dht::kMaxSavedContacts);
+}
+
+TEST_CASE("counters of another version are read as far as both know them, and none without their start") {
+  const auto run = [](const std::string& counters, const std::string& since) {
+    const auto s = dht::decode(
+        wire::as_bytes("d8:contactsle" + counters + "6:formati1e2:id20:abcdefghij0123456789" + since + "e"));
+    REQUIRE(s);
+    return s->run;
+  };
+  const auto some = run("8:countersd6:futurei9e7:evictedi3e9:puts_fulli-4e10:queries_in3:abce", "5:sincei77e");
+  REQUIRE(some);
+  CHECK(some->since == 77);
+  CHECK(some->counters.evicted == 3);
+  CHECK(some->counters.puts_full == 0);
+  CHECK(some->counters.queries_in == 0);
+  CHECK_FALSE(run("8:countersd7:evictedi3ee", ""));
+  CHECK_FALSE(run("8:countersd7:evictedi3ee", "5:sincei-1e"));
+  CHECK_FALSE(run("8:countersle", "5:sincei7e"));
+  CHECK_FALSE(run("", "5:sincei7e"));
+  dht::Snapshot most;
+  most.run.emplace();
+  most.run->since = -5;
+  most.run->counters.evicted = ~std::uint64_t{0};
+  const auto back = dht::decode(dht::encode(most));
+  REQUIRE(back);
+  REQUIRE(back->run);
+  CHECK(back->run->since == 0);
+  CHECK(back->run->counters.evicted == ~std::uint64_t{0} >> 1);
 }

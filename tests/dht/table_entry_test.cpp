@@ -44,6 +44,10 @@ TEST_CASE("an entry of the table is the contact it was made of") {
     CHECK(e.last_seen == 77);
     CHECK(e.good());
     CHECK(e.rtt() == 120ms);
+    CHECK_FALSE(dht::is_known(e.version));
+    e.version = {'L', 'T', 2, 1};
+    CHECK(e.contact() == c);
+    CHECK(e.family() == family);
     e.set_good(false);
     CHECK_FALSE(e.good());
     e.set_rtt_ms(1'000'000);

@@ -49,6 +49,8 @@ TEST_CASE("T2 the queue is bounded, and nobody is in it twice") {
   CHECK(v.offer(kStart, contact(10'001), kStart + 2min));
   CHECK(v.size() == 256);
   CHECK(v.next_deadline() == kStart + 2min);
+  CHECK(v.displaced() == 1);
+  CHECK(v.avoided() == 0);
   CHECK(v.offer_saved(kStart, contact(20'000), kStart));
   CHECK(v.take_due(kStart)->id == contact(20'000).id);
 }
@@ -57,6 +59,7 @@ TEST_CASE("T2 who did not answer is left alone for a while") {
   dht::Verifier v{50};
   v.failed(kStart, contact(1).endpoint);
   CHECK_FALSE(v.offer(kStart + 29s, contact(1), kStart));
+  CHECK(v.avoided() == 1);
   CHECK(v.offer(kStart + 30s, contact(1), kStart));
   for (std::uint32_t i = 0; i < 1'000; ++i) v.failed(kStart + 1min, contact(i).endpoint);
   CHECK_FALSE(v.offer(kStart + 1min, contact(999), kStart));

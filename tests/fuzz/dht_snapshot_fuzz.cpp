@@ -20,8 +20,16 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   for (std::size_t i = 0; i < snapshot->contacts.size(); ++i) {
     const dht::SavedContact &a = snapshot->contacts[i], &b = again->contacts[i];
     if (a.endpoint != b.endpoint || a.last_seen != b.last_seen || a.rtt != b.rtt || a.failed != b.failed) std::abort();
+    if (a.version != b.version) std::abort();
   }
   if (again->store.size() != snapshot->store.size() || again->lookups.size() != snapshot->lookups.size()) std::abort();
+
+  if (again->run.has_value() != snapshot->run.has_value()) std::abort();
+  if (snapshot->run) {
+    if (again->run->since != snapshot->run->since) std::abort();
+    for (const dht::CounterInfo& info : dht::kCounters)
+      if (again->run->counters.*info.value != snapshot->run->counters.*info.value) std::abort();
+  }
 
   dht::NodeConfig config;
   config.id = snapshot->id;

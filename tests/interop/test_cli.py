@@ -230,10 +230,14 @@ def a_look_at_the_network_beside_a_running_node(lab):
     check(table["type"] == "table" and table["id"] == ready["ids"][0]["id"] and 0 <= table["saved"] < 60, f"{table}")
     contacts = [c for bucket in table["buckets"] for c in bucket["contacts"]]
     check(table["contacts"] == 5 and {c["addr"] for c in contacts} == set(nodes), f"{table}")
-    check(all(c["rtt"] > 0 and 0 <= c["age"] < 120 and c["version"] is None and c["good"] for c in contacts), f"{table}")
+    check(all(c["rtt"] > 0 and 0 <= c["age"] < 120 and c["version"] == "LD" and c["good"] for c in contacts), f"{table}")
     code, out, err = plain("dht", "table", "--state-dir", state)
     check(code == 0 and out.startswith(f"IPv4, node {table['id']}, 5 contacts, saved "), f"{code} {out} {err}")
-    check(len(out.splitlines()) == 2 + len(table["buckets"]), out)
+    lines = out.splitlines()
+    check(lines[2 + len(table["buckets"])] == "versions: LD 100 %" and len(lines) <= 4 + len(table["buckets"]), out)
+    check(table["counters"]["queries_out"] > 0 and table["counters"]["evicted"] == 0 and table["since"], f"{table}")
+    code, out, err = plain("dht", "table", "--state-dir", state, "-v")
+    check(code == 0 and "counted since " in out and "queries_out" in out, f"{code} {out} {err}")
 
 
 def exit_codes_of_a_silent_network(lab):

@@ -179,6 +179,10 @@ TEST_CASE("a saved table is shown without a network, and nothing is made where t
   dht::Snapshot snapshot;
   snapshot.id.bytes()[0] = 0x80;
   snapshot.contacts.push_back({{}, *wire::Endpoint::parse("1.2.3.4:5"), 1'700'000'000, std::chrono::milliseconds(20)});
+  snapshot.contacts[0].version = {'L', 'T', 2, 1};
+  snapshot.run.emplace();
+  snapshot.run->since = 1'699'999'000;
+  snapshot.run->counters.malformed_in = 3;
   snapshot.saved = 1'700'000'060;
   const auto raw = dht::encode(snapshot);
   folder.write("state/dht4", std::string(wire::as_text(raw)));
@@ -193,6 +197,12 @@ TEST_CASE("a saved table is shown without a network, and nothing is made where t
   const Ran human = run_cli({"dht", "table", "--state-dir", state});
   CHECK(human.code == 0);
   CHECK(human.out.starts_with("IPv4, node 8000"));
+  CHECK(human.out.ends_with("versions: LT 100 %\ndropped: 3 malformed\n"));
+  CHECK(record["buckets"][0]["contacts"][0]["version"] == "LT\\x02\\x01");
+  CHECK(record["counters"]["malformed_in"] == 3);
+  const Ran all = run_cli({"dht", "table", "--state-dir", state, "-v"});
+  CHECK(all.out.find("malformed_in") != std::string::npos);
+  CHECK(all.out.find("queries_in") == std::string::npos);
   CHECK(run_cli({"dht", "table", "--state-dir", state, "-6"}).code == 3);
   CHECK(run_cli({"dht", "table", "--state-dir", state, "--private-net"}).code == 3);
 

@@ -135,12 +135,21 @@ TEST_CASE("a saved table by depth: who is good is what was good when it was save
 TEST_CASE("table record") {
   dht::Snapshot s = snapshot();
   s.contacts.resize(2);
+  s.contacts[0].version = {'L', 'T', 2, 0};
   CHECK(table_record(table_view(wire::Family::v4, s, 10'060)).dump() ==
         R"({"type":"table","family":4,"id":"8000000000000000000000000000000000000000","saved":60.0,"contacts":2,)"
         R"("buckets":[{"depth":0,"contacts":[{"id":"0000000000000000000000000000000000000000","addr":"[::1]:6",)"
         R"("rtt":null,"age":160.0,"version":null,"good":true}]},{"depth":7,"contacts":[)"
         R"({"id":"8100000000000000000000000000000000000000","addr":"1.2.3.4:5","rtt":0.02,"age":1060.0,)"
-        R"("version":null,"good":false}]}]})");
+        R"("version":"LT\\x02\\x00","good":false}]}],"counters":null,"since":null})");
+  s.run.emplace();
+  s.run->since = 1'700'000'000;
+  s.run->counters.throttled_address = 12;
+  const auto record = table_record(table_view(wire::Family::v4, s, 10'060));
+  CHECK(record["since"] == "2023-11-14T22:13:20Z");
+  CHECK(record["counters"].size() == dht::kCounters.size());
+  CHECK(record["counters"]["throttled_address"] == 12);
+  CHECK(record["counters"]["queries_in"] == 0);
 }
 
 TEST_CASE("a table of an earlier version, or that no node has saved, or of a clock that went back") {

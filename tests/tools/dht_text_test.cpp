@@ -62,6 +62,41 @@ TEST_CASE("a table is a title and a line for each depth") {
   CHECK(table_title(table) == "IPv6, what others than `node` have learnt, 4 contacts, saved at an unknown time");
   table.by_depth.clear();
   CHECK(table_lines(table).size() == 1);
+  CHECK(versions_line(table).empty());
+}
+
+TEST_CASE("the programs of a table's contacts are shown by share, the rare ones together") {
+  TableView table;
+  const auto add = [&](std::string_view version, std::size_t n) {
+    TableView::Contact c{{{}, kA, 5, 20ms, false}, 1, true};
+    c.saved.version = dht::client_version(wire::as_bytes(version));
+    table.by_depth[static_cast<int>(n % 3)].insert(table.by_depth[static_cast<int>(n % 3)].end(), n, c);
+  };
+  add("LT\x02\x01", 100);
+  add("LT\x01\x02", 40);
+  add("UT\xa9\x53", 50);
+  add("", 9);
+  add("\x01\x02", 1);
+  CHECK(versions_line(table) == "versions: LT 70 %, UT 25 %, unknown 4 %, \\x01\\x02 <1 %");
+  for (const char* rare : {"AA", "BB", "CC", "DD", "EE", "FF"}) add(rare, 10);
+  CHECK(versions_line(table) ==
+        "versions: LT 54 %, UT 19 %, AA 4 %, BB 4 %, CC 4 %, DD 4 %, EE 4 %, FF 4 %, others 4 %");
+}
+
+TEST_CASE("what a node has counted: a line of what is wrong, or all of it") {
+  TableView table;
+  CHECK(count_lines(table, true).empty());
+  table.run.emplace();
+  table.run->since = 1'700'000'000;
+  table.run->counters.queries_in = 5;
+  CHECK(count_lines(table, false).empty());
+  table.run->counters.malformed_in = 3;
+  CHECK(count_lines(table, false) == std::vector<std::string>{"dropped: 3 malformed"});
+  const auto all = count_lines(table, true);
+  REQUIRE(all.size() == 5);
+  CHECK(all[0] == "counted since 2023-11-14T22:13:20Z");
+  CHECK(all[1] == "in:");
+  CHECK(all[3] == "dropped:");
 }
 
 }  // namespace

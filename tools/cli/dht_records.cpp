@@ -7,6 +7,8 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "tools/cli/units.hpp"
+
 namespace lodestone::tools {
 namespace {
 
@@ -23,6 +25,16 @@ double seconds(wire::Duration d) { return std::round(wire::to_seconds(d) * 1e6) 
 
 ordered_json rtt_of(const dht::NodeView& node) {
   return node.rtt > wire::Duration::zero() ? ordered_json(seconds(node.rtt)) : ordered_json(nullptr);
+}
+
+ordered_json version_of(std::string_view said) {
+  return said.empty() ? ordered_json(nullptr) : ordered_json(version_text(said));
+}
+
+ordered_json counters_of(const dht::Counters& counters) {
+  ordered_json object = ordered_json::object();
+  for (const dht::CounterInfo& info : dht::kCounters) object[std::string{info.name}] = counters.*info.value;
+  return object;
 }
 
 ordered_json text_or_hex(wire::Bytes bytes) {
@@ -104,7 +116,7 @@ ordered_json pong_record(const dht::event::QueryDone& done) {
           {"addr", done.to.text()},
           {"id", done.id.hex()},
           {"rtt", seconds(done.rtt)},
-          {"version", done.version.empty() ? ordered_json(nullptr) : ordered_json(version_text(done.version))},
+          {"version", version_of(done.version)},
           {"external", done.external ? ordered_json(done.external->text()) : ordered_json(nullptr)}};
 }
 
@@ -197,6 +209,7 @@ TableView table_view(wire::Family family, const dht::Snapshot& snapshot, wire::U
   TableView table;
   table.family = family;
   if (!snapshot.id.is_zero()) table.id = snapshot.id;
+  table.run = snapshot.run;
   // Of a file that does not say when it was saved, only that it was not before its latest contact was heard.
   wire::UnixSeconds saved = snapshot.saved;
   if (saved > 0) table.saved = ago(saved);
@@ -224,7 +237,7 @@ ordered_json table_record(const TableView& table) {
                       {"addr", c.saved.endpoint.text()},
                       {"rtt", rtt > wire::Duration::zero() ? ordered_json(seconds(rtt)) : ordered_json(nullptr)},
                       {"age", c.age ? ordered_json(*c.age) : ordered_json(nullptr)},
-                      {"version", nullptr},  // a table does not keep it
+                      {"version", version_of(dht::said(c.saved.version))},
                       {"good", c.good}});
     }
     buckets.push_back({{"depth", depth}, {"contacts", std::move(list)}});
@@ -234,7 +247,9 @@ ordered_json table_record(const TableView& table) {
           {"id", table.id ? ordered_json(table.id->hex()) : ordered_json(nullptr)},
           {"saved", table.saved ? ordered_json(*table.saved) : ordered_json(nullptr)},
           {"contacts", table.contacts()},
-          {"buckets", std::move(buckets)}};
+          {"buckets", std::move(buckets)},
+          {"counters", table.run ? counters_of(table.run->counters) : ordered_json(nullptr)},
+          {"since", table.run ? ordered_json(format_time(table.run->since)) : ordered_json(nullptr)}};
 }
 
 std::string version_text(std::string_view version) {

@@ -49,6 +49,7 @@ struct TableView {
   std::optional<wire::NodeId> id;                // none: no node has run, only others have saved what they learnt
   std::optional<double> saved;                   // seconds ago
   std::map<int, std::vector<Contact>> by_depth;  // with no id: all at 0
+  std::optional<dht::SavedCounters> run;         // what that node has counted, and since when
   [[nodiscard]] std::size_t contacts() const;
 };
 [[nodiscard]] TableView table_view(wire::Family family, const dht::Snapshot& snapshot, wire::UnixSeconds now);

@@ -41,6 +41,8 @@ ExitCode table(Context& context) {
     }
     out.line(table_title(one));
     for (const std::string& line : table_lines(one)) out.line(line);
+    if (const std::string versions = versions_line(one); !versions.empty()) out.line(versions);
+    for (const std::string& line : count_lines(one, global.verbose > 0)) out.line(line);
   }
   return ExitCode::ok;
 }

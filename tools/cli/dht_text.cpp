@@ -3,9 +3,12 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
+#include <utility>
 
 #include <fmt/format.h>
 
+#include "node/ops/counts_text.hpp"
 #include "tools/cli/transfer_text.hpp"
 #include "tools/cli/units.hpp"
 
@@ -13,6 +16,8 @@ namespace lodestone::tools {
 namespace {
 
 using dht::event::Hop;
+
+constexpr std::size_t kShownPrograms = 8;
 
 std::string milliseconds(wire::Duration d) { return fmt::format("{:.1f} ms", wire::to_seconds(d) * 1000); }
 
@@ -38,6 +43,12 @@ std::string outcome(const Hop& hop) {
 }
 
 const char* name_of(wire::Family family) { return family == wire::Family::v4 ? "IPv4" : "IPv6"; }
+
+/// By the custom the first two bytes name it.
+std::string program_of(const dht::ClientVersion& version) {
+  if (!dht::is_known(version)) return "unknown";
+  return version_text(dht::said(version).substr(0, 2));
+}
 
 /// What an estimate is worth: two figures.
 std::string rough(double n) {
@@ -81,6 +92,37 @@ std::vector<std::string> table_lines(const TableView& table) {
         std::count_if(contacts.begin(), contacts.end(), [](const TableView::Contact& c) { return c.good; });
     lines.push_back(fmt::format("{:>5}  {:8}  {:5}  {:>10}", table.id ? std::to_string(depth) : "any", contacts.size(),
                                 good, rtts.empty() ? "?" : milliseconds(*middle)));
+  }
+  return lines;
+}
+
+std::string versions_line(const TableView& table) {
+  std::map<std::string, std::size_t> counts;
+  for (const auto& [depth, contacts] : table.by_depth)
+    for (const TableView::Contact& c : contacts) ++counts[program_of(c.saved.version)];
+  std::vector<std::pair<std::string, std::size_t>> shares(counts.begin(), counts.end());
+  std::stable_sort(shares.begin(), shares.end(), [](const auto& a, const auto& b) { return a.second > b.second; });
+  std::string line;
+  std::size_t left = table.contacts();
+  const auto add = [&](std::string_view program, std::size_t n) {
+    const double percent = 100.0 * static_cast<double>(n) / static_cast<double>(table.contacts());
+    line += fmt::format("{}{} {} %", line.empty() ? "versions: " : ", ", program,
+                        percent < 1 ? "<1" : fmt::format("{:.0f}", percent));
+    left -= n;
+  };
+  for (std::size_t i = 0; i < std::min(shares.size(), kShownPrograms); ++i) add(shares[i].first, shares[i].second);
+  if (left != 0) add("others", left);
+  return line;
+}
+
+std::vector<std::string> count_lines(const TableView& table, bool detailed) {
+  if (!table.run) return {};
+  std::vector<std::string> lines;
+  if (detailed) {
+    lines = node::counter_lines(table.run->counters);
+    lines.insert(lines.begin(), "counted since " + format_time(table.run->since));
+  } else if (std::string wrong = node::troubles(table.run->counters); !wrong.empty()) {
+    lines.push_back(std::move(wrong));
   }
   return lines;
 }

@@ -17,6 +17,10 @@ namespace lodestone::tools {
 [[nodiscard]] std::string size_line(wire::Family family, const dht::SizeEstimate::Result& size);
 /// A line for each depth, under a line that names the columns.
 [[nodiscard]] std::vector<std::string> table_lines(const TableView& table);
+/// Which programs the contacts are, by share: "versions: LT 43 %, UT 12 %, ...". Empty where there is no contact.
+[[nodiscard]] std::string versions_line(const TableView& table);
+/// What its node had counted when it was saved: in detail, or in a line only what may say that something is wrong.
+[[nodiscard]] std::vector<std::string> count_lines(const TableView& table, bool detailed);
 /// Whose table it is and how old: "IPv4, node 00ab..., 42 nodes, saved 2m 10s ago".
 [[nodiscard]] std::string table_title(const TableView& table);
 

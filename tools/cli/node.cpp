@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "node/ops/counts_text.hpp"
 #include "node/session.hpp"
 #include "tools/cli/commands.hpp"
 #include "tools/cli/context.hpp"
@@ -51,6 +52,14 @@ std::string status_line(const node::DhtStatus& status, double now) {
   return fmt::format("[{}] {} in the table, {} answered, {} taken", format_duration(now),
                      count_of(status.table(), "node"), fmt::format("{} quer{}", queries, queries == 1 ? "y" : "ies"),
                      count_of(stored, "announce"));
+}
+
+/// What the nodes have counted, at their end.
+void tell_counts(Context& context, const node::DhtStatus& status) {
+  for (const auto& one : status.nodes) {
+    context.out.note("DHT on " + one.local.text() + ":");
+    for (const std::string& line : node::counter_lines(one.counters)) context.out.note(line);
+  }
 }
 
 class NodeRun {
@@ -104,6 +113,7 @@ bool NodeRun::tick() {
 }
 
 void NodeRun::stop() {
+  if (context_.global.verbose > 0) tell_counts(context_, session_->dht_status());
   stopping_ = true;
   context_.out.end_status();
   session_->stop([this] { runtime_.stop(); });

@@ -38,9 +38,14 @@ TEST_CASE("D6 others add what they learnt and keep the identity, and only if no 
   const std::string path = folder.path() + "/dht4";
   const std::string node_lock = folder.path() + "/node.lock";
   auto rng = wire::Rng::from_number(2);
-  const dht::Snapshot saved{rng.id<wire::NodeId>(), {contact(rng, "1.2.3.4:5", 1'000)}};
+  dht::Snapshot saved{rng.id<wire::NodeId>(), {contact(rng, "1.2.3.4:5", 1'000)}};
+  saved.run.emplace();
+  saved.run->since = 500;
+  saved.run->counters.queries_in = 7;
   save_dht_as_owner(path, saved);
-  const dht::Snapshot learnt{rng.id<wire::NodeId>(), {contact(rng, "5.6.7.8:9", 2'000)}};
+  dht::Snapshot learnt{rng.id<wire::NodeId>(), {contact(rng, "5.6.7.8:9", 2'000)}};
+  learnt.run.emplace();
+  learnt.run->since = 600;
   {
     const auto running = FileLock::take(node_lock);
     REQUIRE(running);
@@ -51,6 +56,10 @@ TEST_CASE("D6 others add what they learnt and keep the identity, and only if no 
   const dht::Snapshot merged = load_dht(path, wire::Family::v4);
   CHECK(merged.id == saved.id);
   CHECK(merged.contacts.size() == 2);
+  // And what that node has counted.
+  REQUIRE(merged.run);
+  CHECK(merged.run->since == 500);
+  CHECK(merged.run->counters.queries_in == 7);
 }
 
 TEST_CASE("Merged contacts: one per endpoint with the latest news, bounded") {
