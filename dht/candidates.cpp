@@ -9,7 +9,12 @@
 namespace lodestone::dht {
 
 bool Candidates::add(const Contact& contact, std::optional<Index> by) {
-  const auto named_by = by ? static_cast<std::uint16_t>(*by) : kOurselves;
+  return add_named(contact, by ? static_cast<std::uint16_t>(*by) : kOurselves);
+}
+
+bool Candidates::add_hearsay(const Contact& contact) { return add_named(contact, kHearsay); }
+
+bool Candidates::add_named(const Contact& contact, std::uint16_t named_by) {
   if (const auto here = find(contact.endpoint)) return add_again(*here, contact, named_by);
   Candidate c{contact, true, id_matches(contact.id, contact.endpoint.address), State::fresh};
   c.named_by = named_by;
@@ -98,9 +103,13 @@ void Candidates::answered(Index i, const wire::NodeId& id, wire::Duration rtt, w
   }
 }
 
-int Candidates::in_flight() const {
-  return static_cast<int>(
-      std::count_if(all_.begin(), all_.end(), [](const Candidate& c) { return c.state == State::asked; }));
+int Candidates::in_flight(int among) const {
+  int asked = 0, hopeful = 0;
+  for_each_hopeful([&](const Candidate& c) {
+    asked += c.state == State::asked;
+    return ++hopeful < among;
+  });
+  return asked;
 }
 
 bool Candidates::outstanding() const {

@@ -41,6 +41,7 @@ class Candidates {
   // Candidate::named_by, if it is not the index of the only one who did.
   static constexpr std::uint16_t kSeveral = 0xffff;
   static constexpr std::uint16_t kOurselves = 0xfffe;
+  static constexpr std::uint16_t kHearsay = 0xfffd;  // somebody did, before this lookup
 
   /// `diverse` false in a private net.
   Candidates(const wire::Key& target, bool diverse) : target_(target), diverse_(diverse) {}
@@ -49,12 +50,17 @@ class Candidates {
   /// far to matter. Of several ids that an endpoint is given the closest counts until it is asked, but never another
   /// one than we knew it by.
   bool add(const Contact& contact, std::optional<Index> by = std::nullopt);
+  /// One that was named before this lookup and not asked since: like one that has been named in it.
+  bool add_hearsay(const Contact& contact);
   bool add_introducer(const wire::Endpoint& endpoint);
 
   /// The closest candidate worth asking now, which becomes `asked`: one among the `wanted` closest that have answered
-  /// or still may soon. counts(candidate) says whether an answered one is one of those wanted.
+  /// or still may soon. One that only one node has named comes after all others there: what several say, or what we
+  /// know ourselves, is less likely to be a liar's or long gone (L8). counts(candidate) says whether an answered one is
+  /// one of those wanted.
   template <class Counts>
   [[nodiscard]] std::optional<Index> take_next(int wanted, Counts&& counts) {
+    std::optional<Index> next;
     for (int found = 0; const Index i : order_) {
       Candidate& c = all_[i];
       if (c.state == State::fresh && crowded(c)) {
@@ -62,13 +68,17 @@ class Candidates {
         ++crowded_out_;
       }
       if (c.state == State::fresh) {
-        c.state = State::asked;
-        return i;
+        const bool vouched_for = c.id_known && c.named_by > kHearsay;
+        if (!next || vouched_for) next = i;
+        if (vouched_for) break;
       }
-      found += c.state == State::asked || (c.state == State::answered && counts(c));
+      // What was named before this lookup is to be asked beside those that we know, not instead of them.
+      const bool to_be_asked = c.state == State::fresh && c.named_by < kHearsay;
+      found += to_be_asked || c.state == State::asked || (c.state == State::answered && counts(c));
       if (found >= wanted) break;
     }
-    return std::nullopt;
+    if (next) all_[*next].state = State::asked;
+    return next;
   }
   /// The `wanted` closest have answered and nothing closer is outstanding or unasked, or there is nobody left. Those
   /// that are slow are waited for unless the `wanted` lie within `enough`, a share of the key space (0: always): so
@@ -98,8 +108,9 @@ class Candidates {
   void set_state(Index i, State state) { all_[i].state = state; }
   /// It answered, and gets its id and its place by that.
   void answered(Index i, const wire::NodeId& id, wire::Duration rtt, wire::Bytes token);
-  /// How many hold a slot.
-  [[nodiscard]] int in_flight() const;
+  /// How many hold a slot: queries that are out to one of the `among` closest that have answered or still may soon, or
+  /// are to be asked. What lies farther has been overtaken, and need not hold up who lies closer.
+  [[nodiscard]] int in_flight(int among) const;
   /// Somebody has been asked and may yet answer.
   [[nodiscard]] bool outstanding() const;
 
@@ -130,6 +141,7 @@ class Candidates {
   static constexpr std::uint16_t kMaxMisnamed = 2;
 
   [[nodiscard]] std::optional<Index> find(const wire::Endpoint& endpoint) const;
+  bool add_named(const Contact& contact, std::uint16_t named_by);
   /// An endpoint that is here is named again.
   bool add_again(Index i, const Contact& contact, std::uint16_t named_by);
   /// Its id is another one, and so its place.

@@ -32,6 +32,11 @@ void Lookup::add_contact(const Contact& contact) {
   if (candidates_.add(contact) && trace_) trace_->known(contact.endpoint, event::Hop::Source::store);
 }
 
+void Lookup::add_hearsay(const Contact& contact) {
+  if (contact.id == own_id_ || !guard_.allows(contact.endpoint)) return;
+  if (candidates_.add_hearsay(contact) && trace_) trace_->known(contact.endpoint, event::Hop::Source::store);
+}
+
 void Lookup::add_introducer(const Endpoint& endpoint) {
   if (candidates_.add_introducer(endpoint) && trace_) trace_->known(endpoint, event::Hop::Source::introducer);
 }
@@ -45,7 +50,7 @@ void Lookup::begin(Instant, std::span<const Contact> closest, std::span<const En
 std::optional<Ask> Lookup::next(Instant now) {
   if (announce_)
     if (auto ask = announce_->next(kAnnounceTags)) return ask;
-  if (telling_ || candidates_.in_flight() >= most_in_flight() || search_over()) return std::nullopt;
+  if (telling_ || candidates_.in_flight(params_.k) >= most_in_flight() || search_over()) return std::nullopt;
   const auto i = candidates_.take_next(params_.k, counts());
   if (!i) return std::nullopt;
   if (!first_packet_) first_packet_ = now;

@@ -50,6 +50,7 @@ class Lookup final : public Traversal {
   [[nodiscard]] const Key& target() const override { return params_.target; }
   void begin(Instant now, std::span<const Contact> closest, std::span<const Endpoint> introducers) override;
   void add_contact(const Contact& contact) override;
+  void add_hearsay(const Contact& contact) override;
   void add_introducer(const Endpoint& endpoint) override;
   [[nodiscard]] std::optional<Ask> next(Instant now) override;
   void on_reply(Instant now, std::uint32_t tag, const Answer& answer, Output& out) override;

@@ -371,7 +371,7 @@ void Node::State::count_failures(Instant now) {
 }
 
 void Node::State::learn(Instant now, const krpc::Reply& reply) {
-  if (beyond.size() >= config.limits.contact_store) return;
+  if (config.limits.contact_store == 0) return;
   for_each_contact(config.family == Family::v4 ? reply.nodes : reply.nodes6, config.family, kMaxNamed,
                    [&](const Contact& named) {
                      if (named.id != config.id && guard.allows(named.endpoint)) beyond.named(now, named);

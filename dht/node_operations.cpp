@@ -63,6 +63,8 @@ void Node::State::start(Instant now, Running&& operation, std::span<const Endpoi
   // The store knows nodes that are closer, the last lookup of the same hash the closest.
   beyond.for_each(now, target, 2 * k, prefers_verified(),
                   [&](const Contact& c) { operation.traversal->add_contact(c); });
+  // And many have been named that lie closer still; some of them are there.
+  beyond.for_each_named(target, 2 * k, [&](const Contact& c) { operation.traversal->add_hearsay(c); });
   table.note_lookup(now, target);
   const Run run = operation.run;
   running.push_back(std::move(operation));

@@ -2,6 +2,7 @@
 #include "dht/starting_points.hpp"
 
 #include <algorithm>
+#include <bit>
 
 namespace lodestone::dht {
 namespace {
@@ -10,6 +11,11 @@ constexpr UnixSeconds kOldest = 365 * 86'400;  // nothing that was saved counts 
 
 Duration age(UnixSeconds then, UnixSeconds wall_now) {
   return std::chrono::seconds(std::clamp<UnixSeconds>(wall_now - std::min(then, wall_now), 0, kOldest));
+}
+
+/// As many as make it denser than the store will be for a long time.
+std::size_t hearsay_places(std::size_t contact_store) {
+  return contact_store == 0 ? 0 : std::clamp<std::size_t>(std::bit_ceil(contact_store), 2, 1u << 24);
 }
 
 UnixSeconds seconds(Duration d) { return std::chrono::duration_cast<std::chrono::seconds>(d).count(); }
@@ -21,9 +27,9 @@ StartingPoints::StartingPoints(Instant start, const NodeConfig& config, wire::Rn
   if (l.contact_store == 0 && l.cached_lookups == 0) return;
   const ContactStore::Settings settings{config.family, l.contact_store, !config.private_net};
   const StoreKeeper::Pace pace{l.store_fill_below, l.store_fill_rate, l.store_fill_time, l.store_upkeep_rate};
-  parts_ =
-      std::make_unique<Parts>(Parts{ContactStore{start, config.id, settings, rng}, StoreKeeper{l.contact_store, pace},
-                                    LookupCache{config.family, l.cached_lookups}});
+  parts_ = std::make_unique<Parts>(
+      Parts{ContactStore{start, config.id, settings, rng}, StoreKeeper{l.contact_store, pace},
+            Hearsay{config.family, hearsay_places(l.contact_store)}, LookupCache{config.family, l.cached_lookups}});
 }
 
 void StartingPoints::begin(Instant now) {
@@ -31,17 +37,27 @@ void StartingPoints::begin(Instant now) {
 }
 
 void StartingPoints::answered(Instant now, const Contact& contact, Duration rtt) {
-  if (parts_) parts_->store.answered(now, contact, rtt);
+  if (!parts_) return;
+  parts_->store.answered(now, contact, rtt);
+  parts_->hearsay.settled(contact);
 }
 
 void StartingPoints::failed(const Contact& contact) {
-  if (parts_) parts_->store.failed(contact);
+  if (!parts_) return;
+  parts_->store.failed(contact);
+  parts_->hearsay.settled(contact);
 }
 
-bool StartingPoints::evict(const Contact& contact) { return parts_ && parts_->store.evict(contact); }
+bool StartingPoints::evict(const Contact& contact) {
+  if (!parts_) return false;
+  parts_->hearsay.settled(contact);
+  return parts_->store.evict(contact);
+}
 
 void StartingPoints::named(Instant now, const Contact& contact) {
-  if (parts_) parts_->keeper.named(now, contact, parts_->store);
+  if (!parts_ || parts_->store.has(contact.id)) return;
+  parts_->hearsay.named(contact);
+  parts_->keeper.named(now, contact, parts_->store);
 }
 
 void StartingPoints::ended(Instant now, const Key& info_hash, std::span<const Contact> closest,
@@ -113,7 +129,9 @@ void StartingPoints::restore_lookups(Instant now, const std::vector<SavedLookup>
 }
 
 void StartingPoints::check_invariants() const {
-  if (parts_) parts_->store.check_invariants();
+  if (!parts_) return;
+  parts_->store.check_invariants();
+  parts_->hearsay.check_invariants();
 }
 
 }  // namespace lodestone::dht

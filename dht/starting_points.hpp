@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where lookups start, beyond the routing table: the contact store with its keeper, and the ends of earlier lookups. A
-// node that wants neither has none of it in memory, and every question finds nothing. Used by Node alone. Invariant
-// (check_invariants): in the store are only nodes that answered a query of ours, in this run or the one before.
+// Where lookups start, beyond the routing table: the contact store with its keeper, what replies have named besides,
+// and the ends of earlier lookups. A node that wants none has nothing of it in memory, and every question finds
+// nothing. Used by Node alone. Invariant (check_invariants): in the store are only nodes that answered a query of ours,
+// in this run or the one before.
 #pragma once
 
 #include <algorithm>
@@ -13,6 +14,7 @@
 #include <vector>
 
 #include "dht/contact_store.hpp"
+#include "dht/hearsay.hpp"
 #include "dht/lookup_cache.hpp"
 #include "dht/node.hpp"
 #include "dht/store_keeper.hpp"
@@ -62,6 +64,11 @@ class StartingPoints {
     }
     parts_->cache.for_each_node(now, target, f);
   }
+  /// f(const Contact&) for the `n` closest of those that were only ever named.
+  template <class F>
+  void for_each_named(const Key& target, std::size_t n, F&& f) const {
+    if (parts_) parts_->hearsay.for_each_near(target, n, f);
+  }
   /// Peers of the last lookup of that hash; good until the next change.
   [[nodiscard]] krpc::CompactPeers peers(Instant now, const Key& info_hash) const;
   [[nodiscard]] std::size_t size() const { return parts_ ? parts_->store.size() : 0; }
@@ -83,6 +90,7 @@ class StartingPoints {
   struct Parts {
     ContactStore store;
     StoreKeeper keeper;
+    Hearsay hearsay;
     LookupCache cache;
     std::uint64_t asked = 0;
   };

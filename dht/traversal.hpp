@@ -77,6 +77,8 @@ class Traversal {
   virtual void begin(Instant now, std::span<const Contact> closest, std::span<const Endpoint> introducers) = 0;
   /// One more to start from: after begin(), or while it runs. A contact is one from beyond the table.
   virtual void add_contact(const Contact& contact) = 0;
+  /// Likewise, but one that has only ever been named.
+  virtual void add_hearsay(const Contact& contact) = 0;
   virtual void add_introducer(const Endpoint& endpoint) = 0;
   /// The next query to send now, or nullopt. The caller sends what it gets.
   [[nodiscard]] virtual std::optional<Ask> next(Instant now) = 0;

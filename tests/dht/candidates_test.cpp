@@ -33,7 +33,7 @@ TEST_CASE("the closest are asked first, never more than are wanted") {
   std::vector<std::uint8_t> asked;
   while (const auto i = c.take_next(3, kAny)) asked.push_back(c.at(*i).contact.id.bytes()[0]);
   CHECK(asked == std::vector<std::uint8_t>{10, 20, 30});
-  CHECK(c.in_flight() == 3);
+  CHECK(c.in_flight(8) == 3);
 }
 
 TEST_CASE("L2 a slow one frees its slot, and the search still waits for it") {
@@ -42,7 +42,7 @@ TEST_CASE("L2 a slow one frees its slot, and the search still waits for it") {
   const auto first = *c.take_next(1, kAny);
   CHECK_FALSE(c.take_next(1, kAny));
   c.set_state(first, State::slow);
-  CHECK(c.in_flight() == 0);
+  CHECK(c.in_flight(8) == 0);
   const auto second = c.take_next(1, kAny);
   REQUIRE(second);
   c.answered(*second, at(20).id, 10ms, {});
@@ -213,9 +213,9 @@ TEST_CASE("L6 of several ids that an endpoint is given the closest decides when 
   CHECK_FALSE(c.add(called(120, 50), namer));
   CHECK_FALSE(c.add(called(2, 90), namer));  // we know better
   const auto i = *c.take_next(8, kAny);
-  CHECK(c.at(i).contact == at(50));
+  CHECK(c.at(i).contact == at(90));  // and what we know comes first (L8)
   const auto j = *c.take_next(8, kAny);
-  CHECK(c.at(j).contact == at(90));
+  CHECK(c.at(j).contact == at(50));
 }
 
 TEST_CASE("L6 what a node has named that put two others elsewhere is dropped, and holds no prefix") {
@@ -229,13 +229,13 @@ TEST_CASE("L6 what a node has named that put two others elsewhere is dropped, an
   for (std::uint8_t d = 1; d <= 4; ++d) c.add(called(d, static_cast<std::uint8_t>(50 + d)), liar);
   c.add(called(7, 57), liar);
   c.add(called(7, 57), honest);  // whoever says it, it is not the liar alone
+  const auto next = *c.take_next(8, kAny);
+  CHECK(c.at(next).contact == called(7, 57));
   for (std::uint8_t d = 1; d <= 2; ++d) {
     const auto i = *c.take_next(8, kAny);
     c.answered(i, at(static_cast<std::uint8_t>(50 + d)).id, 10ms, {});
   }
   CHECK(c.at(liar).misnamed == 2);
-  const auto next = *c.take_next(8, kAny);
-  CHECK(c.at(next).contact == called(7, 57));
   CHECK_FALSE(c.take_next(8, kAny));
   CHECK(c.add(at(53), honest));  // under its own name it is welcome
   const auto again = c.take_next(8, kAny);
@@ -271,4 +271,58 @@ TEST_CASE("L1 the search does not wait for slow ones when enough have answered w
   CHECK_FALSE(c.search_over(2, kAny, 0.1));
   CHECK(c.search_over(2, kAny, 0.12));
   CHECK_FALSE(c.search_over(3, kAny, 1.0));  // there are not so many
+}
+
+TEST_CASE("L8 whom only one node has named is asked after those whom several or we ourselves know") {
+  Candidates c{{}, true};
+  for (const std::uint8_t d : std::initializer_list<std::uint8_t>{50, 60}) c.add(at(d));
+  const auto first = *c.take_next(8, kAny), second = *c.take_next(8, kAny);
+  for (const std::uint8_t d : std::initializer_list<std::uint8_t>{5, 10, 20}) c.add(at(d), first);
+  c.add(at(30));
+  c.add_hearsay(at(7));
+  c.add(at(20), second);
+  std::vector<std::uint8_t> asked;
+  while (const auto i = c.take_next(8, kAny)) asked.push_back(c.at(*i).contact.id.bytes()[0]);
+  CHECK(asked == std::vector<std::uint8_t>{20, 30, 5, 7, 10});
+}
+
+TEST_CASE("L8 what only one has named is not left out for those who lie farther away than is wanted") {
+  Candidates c{{}, true};
+  for (const std::uint8_t d : std::initializer_list<std::uint8_t>{50, 60, 70}) c.add(at(d));
+  const auto first = *c.take_next(2, kAny);
+  (void)*c.take_next(2, kAny);
+  CHECK_FALSE(c.take_next(2, kAny));  // 70 is the third
+  c.add(at(5), first);
+  const auto next = c.take_next(2, kAny);
+  REQUIRE(next);
+  CHECK(c.at(*next).contact.id.bytes()[0] == 5);
+}
+
+TEST_CASE("L2 a query to one that is overtaken by closer ones holds no slot") {
+  Candidates c{{}, true};
+  for (const std::uint8_t d : std::initializer_list<std::uint8_t>{50, 60}) c.add(at(d));
+  const auto first = *c.take_next(8, kAny), second = *c.take_next(8, kAny);
+  CHECK(c.in_flight(3) == 2);
+  for (const std::uint8_t d : std::initializer_list<std::uint8_t>{5, 10}) c.add(at(d), first);
+  CHECK(c.in_flight(3) == 1);  // 60 is the fourth now
+  c.add(at(20), first);
+  CHECK(c.in_flight(3) == 0);
+  const auto closest = *c.take_next(8, kAny);
+  CHECK(c.in_flight(3) == 1);
+  c.set_state(closest, State::slow);  // it may not come back at all
+  c.answered(*c.take_next(8, kAny), at(10).id, 10ms, {});
+  CHECK(c.in_flight(3) == 1);  // 10, 20, 50
+  c.answered(second, at(60).id, 10ms, {});
+  CHECK(c.in_flight(3) == 1);
+}
+
+TEST_CASE("introducers, whose ids nobody knows, come after whom anybody has named") {
+  Candidates c{{}, true};
+  const wire::Endpoint introducer{wire::Address::v4(12, 0, 0, 1), 6881};
+  c.add(at(50));
+  const auto first = *c.take_next(8, kAny);
+  c.add_introducer(introducer);
+  c.add(at(60), first);
+  CHECK(c.at(*c.take_next(8, kAny)).contact.id.bytes()[0] == 60);
+  CHECK(c.at(*c.take_next(8, kAny)).contact.endpoint == introducer);
 }
