@@ -22,7 +22,7 @@ std::size_t encode(wire::MutableBytes room, const krpc::QueryHead& head, const A
     case krpc::Method::get_peers: return krpc::encode_get_peers(room, head, ask.target, ask.peers);
     case krpc::Method::announce_peer:
       return krpc::encode_announce_peer(room, head, ask.target, ask.port, ask.implied_port, ask.token, ask.seed);
-    case krpc::Method::get: return krpc::encode_get(room, head, ask.target, ask.newer_than);
+    case krpc::Method::get: return krpc::encode_get(room, head, ask.target);
     case krpc::Method::put: return krpc::encode_put(room, head, ask.item->view(), ask.cas, ask.token);
     case krpc::Method::sample_infohashes: return krpc::encode_sample_infohashes(room, head, ask.target);
     case krpc::Method::find_node:
