@@ -15,6 +15,7 @@
 #include <variant>
 #include <vector>
 
+#include "dht/contact.hpp"
 #include "dht/item.hpp"
 #include "dht/krpc.hpp"
 #include "wire/base/bytes.hpp"
@@ -228,10 +229,12 @@ using Event = std::variant<event::PeersFound, event::LookupDone, event::Announce
 struct Output {
   wire::DatagramBatch datagrams;
   std::vector<Event> events;
-  krpc::Decoder decoder;  // only used during a call
+  std::vector<Contact> other_family;  // named in replies, at most 32 in each; empty unless want_both()
+  krpc::Decoder decoder;              // only used during a call
   void clear() {
     datagrams.clear();
     events.clear();
+    other_family.clear();
   }
 };
 
@@ -317,6 +320,16 @@ class Node {
   /// The table, the store, where lookups ended; until the node is in, also what was restored: a start without a network
   /// must not cost it.
   [[nodiscard]] Snapshot snapshot(UnixSeconds wall_now, Instant now) const;
+
+  // --- our node on the other family (BEP 32) ---
+  /// The table is small, and contacts that another node of ours knows or is told of would help.
+  [[nodiscard]] bool wants_contacts(Instant now) const;
+  /// The node on the other family wants contacts: from now on find_node asks for both, and what comes is in
+  /// Output::other_family.
+  void want_both(bool yes);
+  /// Contacts from another node of ours, which this one asks before they count (T2). At most 32 a call, and in all as
+  /// many as it wants; of the wrong family, of a kind that is not talked to (S5) or ourselves: none.
+  void offer(Instant now, std::span<const Contact> contacts, Output& out);
 
   /// For the simulator: what a node that has been here since its start, and has long joined, has in its table. Contacts
   /// are at most as old as the start is; those of the shallow buckets come first.

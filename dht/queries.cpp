@@ -55,7 +55,8 @@ void Queries::send(Instant now, const Ask& ask, Purpose purpose, std::uint32_t o
   query.tag = ask.tag;
   query.sent = now;
   const std::uint32_t transaction = table_.add(query, late_times(now, usual_rtt), rng);
-  const krpc::QueryHead head{transaction, id_, version_, read_only_};
+  const bool both = want_both_ && ask.method == krpc::Method::find_node;
+  const krpc::QueryHead head{transaction, id_, version_, read_only_, both};
   const std::size_t max =
       ask.item != nullptr ? krpc::put_size_max(ask.item->view(), ask.token) : krpc::kQueryMax + ask.token.size();
   const std::size_t size = encode(out.reserve(ask.to, max), head, ask);

@@ -80,7 +80,7 @@ void Session::Impl::start_dht(std::vector<BoundPort>& ports) {
     dht_nodes.push_back(std::move(driver));
   }
   for (const auto& driver : dht_nodes)
-    if (const DhtDriver* sister = dht_for(driver->family() == wire::Family::v4 ? wire::Family::v6 : wire::Family::v4))
+    if (DhtDriver* sister = dht_for(driver->family() == wire::Family::v4 ? wire::Family::v6 : wire::Family::v4))
       driver->set_sister(*sister);
   introduce(config.bootstrap, true);
   if (config.bootstrap.empty() && config.use_builtin_routers && !config.private_net && is_public(policy))
