@@ -77,7 +77,7 @@ Limits Limits::crawler() {
 Node::State::State(Instant start, NodeConfig settings, wire::Rng generator)
     : config(std::move(settings)),
       rng(generator),
-      guard(config.family, config.policy),
+      guard(config.family, config.policy, config.ours),
       throttle(start, rates_of(config), rng),
       queries(config),
       table(start, config.family, config.id, config.limits.k, !config.private_net),
@@ -584,9 +584,10 @@ void Node::cancel(LookupId lookup) {
   std::erase_if(s.lingering, [&](const State::Running& r) { return r.id == lookup; });
 }
 
-LookupId Node::keep_announced(Instant now, const InfoHash& info_hash, AnnounceSpec announce, Output& out) {
+LookupId Node::keep_announced(Instant now, const InfoHash& info_hash, AnnounceSpec announce, Output& out,
+                              Duration delay) {
   State& s = *state_;
-  const LookupId id = s.announcer.keep(now, ++s.last_id, info_hash, announce);
+  const LookupId id = s.announcer.keep(now + delay, ++s.last_id, info_hash, announce);
   s.work(now, out);
   return id;
 }

@@ -84,6 +84,8 @@ struct Session::Impl final : LinkObserver {
   void ask_introducers();
   void on_introducer(const magnet::HostPort& name, const std::vector<wire::Endpoint>& found);
   bool dispatch_dht_events();
+  /// BEP 45: a node with a small table is told of contacts of those on other addresses of its family.
+  void share_contacts();
   void save_dht();
   /// Has the nodes put what lies in the state directory, and only that (BEP 44).
   void look_for_items();

@@ -68,4 +68,19 @@ void DhtDriver::flush(wire::Instant now) {
   timer_.arm(std::max(node_.next_deadline(), now + Timer::kGrain));
 }
 
+std::vector<DhtDriver*> one_of_each_family(std::span<const std::unique_ptr<DhtDriver>> drivers) {
+  const auto in_touch = [](const DhtDriver& d) { return d.node().ever_answered() && !d.node().offline(); };
+  std::vector<DhtDriver*> chosen;
+  for (const auto& driver : drivers) {
+    const auto same = [&](const DhtDriver* c) { return c->family() == driver->family(); };
+    const auto at = std::find_if(chosen.begin(), chosen.end(), same);
+    if (at == chosen.end()) {
+      chosen.push_back(driver.get());
+    } else if (!in_touch(**at) && in_touch(*driver)) {
+      *at = driver.get();
+    }
+  }
+  return chosen;
+}
+
 }  // namespace lodestone::node

@@ -67,4 +67,8 @@ class DhtDriver {
   UdpPort port_;
 };
 
+/// Of each family one, the first that is in touch with the network, else the first: who looks for something looks
+/// through these. Several of our addresses do not ask for the same thing at the same time (BEP 45).
+[[nodiscard]] std::vector<DhtDriver*> one_of_each_family(std::span<const std::unique_ptr<DhtDriver>> drivers);
+
 }  // namespace lodestone::node

@@ -25,7 +25,12 @@ class PeerSearch {
 
   using Drivers = std::span<const std::unique_ptr<DhtDriver>>;
 
-  /// `announce`: our TCP port, which each driver shares, is announced on every driver.
+  /// BEP 45: so long after each other nodes of one family announce for the first time; later their jitter keeps them
+  /// apart.
+  static constexpr wire::Duration kApart = std::chrono::seconds(20);
+
+  /// `announce`: our TCP port, which each driver shares, is announced on every driver. Lookups for more peers are made
+  /// on one driver of each family.
   PeerSearch(const wire::InfoHash& info_hash, bool announce) : info_hash_(info_hash), announce_(announce) {}
 
   void start(wire::Instant now, Drivers drivers);
@@ -48,7 +53,7 @@ class PeerSearch {
   [[nodiscard]] bool active() const { return active_; }
   [[nodiscard]] bool announcing() const { return announce_ && active_; }
   [[nodiscard]] std::size_t asked() const { return asked_; }
-  /// Rounds (a lookup on every driver) that came to an end.
+  /// Rounds (a lookup on a driver of each family) that came to an end.
   [[nodiscard]] std::size_t rounds() const { return rounds_; }
   /// Nodes that answered in the last complete round.
   [[nodiscard]] std::size_t answered() const { return answered_; }
@@ -74,6 +79,7 @@ class PeerSearch {
   };
 
   void look(wire::Instant now, DhtDriver& driver, Why why);
+  [[nodiscard]] dht::LookupId announce_on(wire::Instant now, DhtDriver& driver, wire::Duration delay) const;
 
   [[nodiscard]] const Lookup* find(const DhtDriver& driver, dht::LookupId id) const;
   [[nodiscard]] Lookup* find(const DhtDriver& driver, dht::LookupId id);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Our nodes among themselves: sisters on the two families (BEP 32).
+// Our nodes among themselves: sisters on the two families (BEP 32), siblings on several addresses (BEP 45).
 #include <algorithm>
 #include <string>
 #include <vector>
@@ -53,6 +53,7 @@ struct Alone {
     config.id = rng.id<wire::NodeId>();
     config.policy.allow(wire::AddressKind::global);
     config.read_only = read_only;
+    config.ours = {*wire::Endpoint::parse("8.8.8.8:6881"), *wire::Endpoint::parse("9.9.9.9:6881")};
     node = std::make_unique<dht::Node>(now, config, rng.fork());
   }
   std::uint64_t asked() const { return node->counters().queries_out; }
@@ -171,16 +172,28 @@ TEST_CASE("T7 a node that only asks takes contacts of its sister until it can lo
 TEST_CASE(
     "S5 of what our other nodes offer, and of ourselves on other addresses, nothing is asked that policy forbids") {
   Alone a;
-  auto bad = strangers(5);
+  auto bad = strangers(6);
   bad[0].endpoint = *wire::Endpoint::parse("10.0.0.1:6881");
   bad[1].endpoint = *wire::Endpoint::parse("127.0.0.1:6881");
   bad[2].endpoint = *wire::Endpoint::parse("[2606:4700::1]:6881");
   bad[3].endpoint = *wire::Endpoint::parse("11.0.0.1:0");
-  bad[4].id = a.config.id;
+  bad[4].endpoint = a.config.ours[1];
+  bad[5].id = a.config.id;
   a.node->offer(a.now, bad, a.out);
+  a.node->add_introducers(a.now, a.config.ours, a.out);
   a.run_for(10s);
   CHECK(a.asked() == 0);
   CHECK(a.out.datagrams.empty());
+}
+
+TEST_CASE("T4 our node on another address is not answered, and does not get into the table") {
+  Alone a;
+  const std::string query = "d1:ad2:id20:abcdefghij0123456789e1:q4:ping1:t2:aa1:y1:qe";
+  a.node->receive(a.now, a.config.ours[1], wire::as_bytes(query), a.out);
+  CHECK(a.out.datagrams.empty());
+  CHECK(a.node->counters().refused_source == 1);
+  a.node->receive(a.now, {a.config.ours[1].address, 6882}, wire::as_bytes(query), a.out);
+  CHECK_FALSE(a.out.datagrams.empty());  // anybody else there is welcome
 }
 
 TEST_CASE("L9 nodes of the other family that nobody has asked for are not taken") {

@@ -125,6 +125,8 @@ class Harness {
     dht::NodeConfig c;
     c.family = family_;
     c.policy.allow(wire::AddressKind::global);
+    ours_ = endpoint(77);
+    c.ours = {ours_};
     c.private_net = (setup & 2) != 0;
     c.read_only = (setup & 4) != 0;
     c.limits.k = setup & 8 ? 2 : 8;
@@ -242,7 +244,7 @@ class Harness {
     node_.check_invariants();
     for (const auto& d : out_.datagrams.entries()) {
       const Bytes payload = out_.datagrams.payload(d);
-      require(policy_.allows(d.to) && d.to.family() == family_);
+      require(policy_.allows(d.to) && d.to.family() == family_ && d.to != ours_);
       require(payload.size() <= 1'500);
       const auto m = decoder_.decode(payload);
       require(m.has_value());
@@ -267,6 +269,7 @@ class Harness {
     std::uint8_t id;
   };
   mutable wire::AddressPolicy policy_;
+  mutable Endpoint ours_;
   wire::Family family_;
   wire::Instant now_{std::chrono::hours(1)};
   dht::Node node_;
