@@ -23,9 +23,15 @@ void PeerSearch::start(wire::Instant now, Drivers drivers) {
 }
 
 dht::LookupId PeerSearch::announce_on(wire::Instant now, DhtDriver& driver, wire::Duration delay) const {
-  const dht::AnnounceSpec spec{.port = driver.local().port, .implied_port = false};
+  const dht::AnnounceSpec spec{.port = driver.local().port, .implied_port = false, .seed = seed_};
   return driver.use(
       now, [&](dht::Node& node, dht::Output& out) { return node.keep_announced(now, info_hash_, spec, out, delay); });
+}
+
+void PeerSearch::set_seed(wire::Instant now, bool seed, Drivers drivers) {
+  if (std::exchange(seed_, seed) == seed || !announcing()) return;
+  std::map<wire::Family, int> before;
+  for (const auto& driver : drivers) (void)announce_on(now, *driver, before[driver->family()]++ * kApart);
 }
 
 void PeerSearch::advance(wire::Instant now, Drivers drivers) {

@@ -36,6 +36,8 @@ class PeerSearch {
   void start(wire::Instant now, Drivers drivers);
   /// The torrent would like more peers. Bounded by the back-off, remembered until then.
   void want() { wanted_ = true; }
+  /// Whether we have all of it: announced from now on, with a round at once (BEP 33).
+  void set_seed(wire::Instant now, bool seed, Drivers drivers);
   /// Starts a lookup when one is wanted and due. Call at next_deadline(), and now and then afterwards.
   void advance(wire::Instant now, Drivers drivers);
   /// No more: lookups are cancelled, the announcement is withdrawn.
@@ -87,6 +89,7 @@ class PeerSearch {
 
   wire::InfoHash info_hash_;
   bool announce_;
+  bool seed_ = false;
   bool active_ = false;
   bool wanted_ = false;
   bool seen_due_ = true;

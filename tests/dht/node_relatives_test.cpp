@@ -221,3 +221,65 @@ TEST_CASE("L9 nodes of the other family that nobody has asked for are not taken"
   net.run_for(10s);
   CHECK(named > 0);
 }
+
+TEST_CASE("S7 a seed says that it is one, and asks for peers that are none") {
+  DhtNetwork net{7};
+  for (int i = 0; i < 30; ++i) (void)net.add();
+  for (std::size_t i = 1; i < 30; ++i) net.introduce(i, 0);
+  net.run_for(30s);
+  const auto hash = net.rng().id<wire::InfoHash>();
+  const auto keep = [&](std::size_t i, bool seed) {
+    return net.call(i, [&](dht::Node& n, dht::Output& out) {
+      return n.keep_announced(net.now(), hash, {.port = 7'000, .implied_port = false, .seed = seed}, out);
+    });
+  };
+  const auto peers_of = [&](std::size_t i) {
+    std::vector<wire::Endpoint> peers;
+    for (const auto& found : net.host(i).all<dht::event::PeersFound>())
+      peers.insert(peers.end(), found.peers.begin(), found.peers.end());
+    std::sort(peers.begin(), peers.end());
+    peers.erase(std::unique(peers.begin(), peers.end()), peers.end());
+    return peers;
+  };
+  const auto scrape = [&] {
+    net.host(20).events.clear();
+    net.call(20, [&](dht::Node& n, dht::Output& out) { return n.scrape(net.now(), hash, out); });
+    net.run_for(5s);
+    return net.host(20).all<dht::event::ScrapeDone>().at(0);
+  };
+  // Two of three download.
+  (void)keep(1, true);
+  const dht::LookupId second = keep(2, false);
+  (void)keep(3, false);
+  net.run_for(5s);
+  CHECK(scrape().seeds == Approx(1).margin(0.2));
+  CHECK(scrape().peers == Approx(2).margin(0.3));
+
+  // One has got it now: the same announcement goes on, and says so at once.
+  std::uint64_t asked = 0, noseed = 0;
+  net.filter = [&](const wire::Endpoint& from, const wire::Endpoint&, wire::Bytes raw) {
+    const std::string_view text = wire::as_text(raw);
+    if (from != net.endpoint(2) || text.find("1:q9:get_peers") == std::string_view::npos) return true;
+    ++asked;
+    noseed += text.find("6:noseedi1e") != std::string_view::npos;
+    return true;
+  };
+  net.host(2).events.clear();
+  CHECK(keep(2, true) == second);
+  net.run_for(5s);
+  CHECK(asked > 0);
+  CHECK(noseed == asked);
+  CHECK(scrape().seeds == Approx(2).margin(0.3));
+  // So the lookup of its round has found the one that is no seed. Another of its lookups does the same.
+  const std::vector<wire::Endpoint> leecher{{net.endpoint(3).address, 7'000}};
+  CHECK(peers_of(2) == leecher);
+  net.host(2).events.clear();
+  net.call(2, [&](dht::Node& n, dht::Output& out) { return n.get_peers(net.now(), hash, std::nullopt, out); });
+  net.run_for(5s);
+  CHECK(noseed == asked);
+  // Whoever downloads is shown everybody else.
+  net.host(3).events.clear();
+  net.call(3, [&](dht::Node& n, dht::Output& out) { return n.get_peers(net.now(), hash, std::nullopt, out); });
+  net.run_for(5s);
+  CHECK(peers_of(3).size() >= 2);
+}

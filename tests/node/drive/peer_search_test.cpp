@@ -2,7 +2,9 @@
 #include "node/drive/peer_search.hpp"
 
 #include <memory>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <asio/io_context.hpp>
@@ -88,6 +90,23 @@ struct Net {
       n.add_introducers(clock_now(), {&router[0]->local(), 1}, out);
     });
   }
+  /// How many seeds and others the router shows.
+  std::pair<double, double> scrape() {
+    std::optional<dht::event::ScrapeDone> done;
+    std::unique_ptr<DhtDriver> asker;
+    asker = node(Address::v4(127, 0, 0, 65), 5, [&] {
+      std::vector<dht::Event> events;
+      asker->take_events(events);
+      for (const auto& e : events)
+        if (const auto* scraped = std::get_if<dht::event::ScrapeDone>(&e)) done = *scraped;
+    });
+    asker->use(clock_now(), [&](dht::Node& n, dht::Output& out) {
+      n.add_introducers(clock_now(), {&router[0]->local(), 1}, out);
+      (void)n.scrape(clock_now(), kTorrent, out);
+    });
+    REQUIRE(run_until(io, [&] { return done.has_value(); }));
+    return {done->seeds, done->peers};
+  }
 };
 
 }  // namespace
@@ -131,6 +150,45 @@ TEST_CASE("L3 an announcing search begins with a lookup and counts who stores it
   CHECK_FALSE(net.search.active());
   CHECK_FALSE(net.search.announcing());
   CHECK(net.search.next_deadline() == wire::kNever);
+}
+
+TEST_CASE("S7 a torrent that is complete is announced as a seed, at once when it becomes so") {
+  Net net(true);
+  const bool from_the_start = GENERATE(false, true);
+  net.search.set_seed(clock_now(), from_the_start, net.mine);
+  CHECK_FALSE(net.mine[0]->node().ever_answered());
+  net.search.start(clock_now(), net.mine);
+  REQUIRE(run_until(net.io, [&] { return net.stored == 1; }));
+  const auto announced = [&] { return net.router[0]->node().counters().announces_in; };
+  net.search.set_seed(clock_now(), from_the_start, net.mine);  // no news
+  net.io.poll();
+  CHECK(announced() == 1);
+  if (!from_the_start) {
+    net.search.set_seed(clock_now(), true, net.mine);
+    REQUIRE(run_until(net.io, [&] { return announced() > 1 && net.search.rounds() >= 2; }));
+  }
+  const auto [seeds, peers] = net.scrape();
+  CHECK(seeds == Approx(1).margin(0.1));
+  CHECK(peers == Approx(0).margin(0.1));
+}
+
+TEST_CASE("S7 a torrent that is not complete is announced as a peer") {
+  Net net(true);
+  net.search.start(clock_now(), net.mine);
+  REQUIRE(run_until(net.io, [&] { return net.stored == 1; }));
+  const auto [seeds, peers] = net.scrape();
+  CHECK(seeds == Approx(0).margin(0.1));
+  CHECK(peers == Approx(1).margin(0.1));
+}
+
+TEST_CASE("Who only looks says nothing when he has got all of it") {
+  Net net(false);
+  net.search.start(clock_now(), net.mine);
+  REQUIRE(run_until(net.io, [&] { return net.search.rounds() == 1; }));
+  net.search.set_seed(clock_now(), true, net.mine);
+  net.io.poll();
+  CHECK(net.search.rounds() == 1);
+  CHECK(net.router[0]->node().counters().announces_in == 0);
 }
 
 TEST_CASE("L3 several addresses of a family announce after each other, and one of them looks for more peers") {
