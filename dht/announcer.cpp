@@ -17,17 +17,17 @@ Announcer::Announcer(const Limits& limits)
       interval_min_(limits.announce_interval_min),
       interval_max_(limits.announce_interval_max) {}
 
-LookupId Announcer::keep(Instant now, LookupId fresh_id, const InfoHash& info_hash, const AnnounceSpec& spec) {
+LookupId Announcer::keep(Instant first, LookupId fresh_id, const InfoHash& info_hash, const AnnounceSpec& spec) {
   for (Kept& k : kept_) {
     if (k.round.info_hash != info_hash) continue;
     k.round.spec = spec;
-    k.next = now;
+    k.next = first;
     k.again = k.running;
     return k.round.id;
   }
   Kept& k = kept_.emplace_back();
   k.round = {fresh_id, info_hash, spec};
-  k.next = now;
+  k.next = first;
   return fresh_id;
 }
 
@@ -96,6 +96,7 @@ bool Announcer::outgrown(const Kept& kept, std::size_t table) const {
 }
 
 void Announcer::hasten(Instant now, Kept& kept, std::size_t table) const {
+  if (kept.table_then == 0) return;  // no round yet: the first one's time was set on purpose
   if (kept.newcomer && table <= k_) {
     kept.next = std::min(kept.next, std::max(now, kept.ended + kTinyPause));
   } else if (outgrown(kept, table)) {

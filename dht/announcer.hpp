@@ -19,8 +19,8 @@ class Announcer {
  public:
   explicit Announcer(const Limits& limits);
 
-  /// Keeps it announced, starting now. Known hashes get the new spec and a new round; their id stays.
-  LookupId keep(Instant now, LookupId fresh_id, const InfoHash& info_hash, const AnnounceSpec& spec);
+  /// Keeps it announced, from `first` on. Known hashes get the new spec and a new round then; their id stays.
+  LookupId keep(Instant first, LookupId fresh_id, const InfoHash& info_hash, const AnnounceSpec& spec);
   /// The id it had.
   std::optional<LookupId> withdraw(const InfoHash& info_hash);
   void withdraw(LookupId id);

@@ -496,12 +496,9 @@ std::size_t encode_announce_peer(MutableBytes out, const QueryHead& head, const 
   return finish_query(e, head, "announce_peer");
 }
 
-std::size_t encode_get(MutableBytes out, const QueryHead& head, const Key& target,
-                       std::optional<std::int64_t> newer_than) {
+std::size_t encode_get(MutableBytes out, const QueryHead& head, const Key& target) {
   Encoder e{out};
-  e.literal("d1:ad2:id").id(head.id);
-  if (newer_than) put_integer(e, "3:seq", *newer_than);
-  e.literal("6:target").id(target);
+  e.literal("d1:ad2:id").id(head.id).literal("6:target").id(target);
   put_want(e, head);
   return finish_query(e, head, "get");
 }

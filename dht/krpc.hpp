@@ -133,8 +133,7 @@ inline constexpr std::size_t kQueryMax = 256;
                                            const PeersWanted& wanted = {});
 [[nodiscard]] std::size_t encode_announce_peer(MutableBytes out, const QueryHead& head, const wire::Key& info_hash,
                                                std::uint16_t port, bool implied_port, Bytes token, bool seed = false);
-[[nodiscard]] std::size_t encode_get(MutableBytes out, const QueryHead& head, const wire::Key& target,
-                                     std::optional<std::int64_t> newer_than);
+[[nodiscard]] std::size_t encode_get(MutableBytes out, const QueryHead& head, const wire::Key& target);
 [[nodiscard]] std::size_t encode_put(MutableBytes out, const QueryHead& head, const ItemView& item,
                                      std::optional<std::int64_t> cas, Bytes token);
 [[nodiscard]] inline std::size_t put_size_max(const ItemView& item, Bytes token) {

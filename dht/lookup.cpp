@@ -62,6 +62,8 @@ std::optional<Ask> Lookup::next(Instant now) {
   ask.method = params_.method;
   ask.target = params_.target;
   ask.tag = *i;
+  // Who has all of it has no use for others who do (BEP 33).
+  ask.peers.no_seed = params_.known_as && params_.known_as->seed;
   if (gather_) gather_->shape(ask);
   if (trace_) trace_->asked(now, ask);
   return ask;

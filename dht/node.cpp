@@ -78,7 +78,7 @@ Limits Limits::crawler() {
 Node::State::State(Instant start, NodeConfig settings, wire::Rng generator)
     : config(std::move(settings)),
       rng(generator),
-      guard(config.family, config.policy),
+      guard(config.family, config.policy, config.ours),
       throttle(start, rates_of(config), rng),
       queries(config),
       table(start, config.family, config.id, config.limits.k, !config.private_net),
@@ -87,6 +87,8 @@ Node::State::State(Instant start, NodeConfig settings, wire::Rng generator)
       density(config.limits.k),
       responder(start, config, rng),
       verifier(config.limits.early_rate),
+      // Who only asks (T7) needs no more than what a lookup starts from.
+      referrals(static_cast<std::size_t>(config.read_only ? config.limits.k : config.limits.early_contacts)),
       bootstrap(static_cast<std::size_t>(config.limits.k)),
       maintenance(config.limits.bucket_refresh),
       announcer(config.limits),
@@ -193,6 +195,7 @@ bool Node::State::on_reply(Instant now, const Endpoint& from, const krpc::Messag
     told_of(now, query->purpose, reply);
     learn(now, reply);
   }
+  if (expected && query->asks_nodes && queries.wants_both()) pass_on(reply, out);
   if (expected && query->asks_samples && reply.samples) take_samples(now, *query, contact, reply, out);
 
   switch (query->purpose) {
@@ -316,6 +319,7 @@ void Node::State::heard(Instant now, const Contact& contact, Duration rtt, const
     maintenance.wake(now);
   }
   announcer.table_grew(now, table.size());
+  referrals.table_grew(now);
 }
 
 void Node::State::meet(Instant now, const Contact& contact) {
@@ -350,6 +354,12 @@ void Node::State::told_of(Instant now, Purpose purpose, const krpc::Reply& reply
                      if (queries.table().waits_for(named.endpoint)) return;
                      if (verifier.offer(now, named, due)) fill_next = due + kFillSpacing;
                    });
+}
+
+void Node::State::pass_on(const krpc::Reply& reply, Output& out) const {
+  const Family other = config.family == Family::v4 ? Family::v6 : Family::v4;
+  for_each_contact(other == Family::v4 ? reply.nodes : reply.nodes6, other, kMaxNamed,
+                   [&](const Contact& named) { out.other_family.push_back(named); });
 }
 
 // T5: whoever does not answer while nobody does may be there, and we may not be.
@@ -483,6 +493,21 @@ Snapshot Node::snapshot(UnixSeconds wall_now, Instant now) const {
   return out;
 }
 
+bool Node::wants_contacts(Instant now) const { return state_->referrals.wanted(now, state_->table.size()); }
+
+void Node::want_both(bool yes) { state_->queries.want_both(yes); }
+
+void Node::offer(Instant now, std::span<const Contact> contacts, Output& out) {
+  State& s = *state_;
+  for (const Contact& c : contacts.first(std::min(contacts.size(), kMaxNamed))) {
+    if (!s.referrals.wanted(now, s.table.size())) break;
+    if (c.id == s.config.id || !s.guard.allows(c.endpoint) || !s.table.wants(c)) continue;
+    if (s.queries.table().waits_for(c.endpoint) || !s.verifier.takes(now)) continue;
+    if (s.verifier.offer(now, c, now)) s.referrals.taken(now);
+  }
+  s.work(now, out);
+}
+
 void Node::assume(Instant now, std::span<const KnownContact> contacts) {
   State& s = *state_;
   for (const KnownContact& c : contacts) {
@@ -594,9 +619,10 @@ void Node::cancel(LookupId lookup) {
   std::erase_if(s.lingering, [&](const State::Running& r) { return r.id == lookup; });
 }
 
-LookupId Node::keep_announced(Instant now, const InfoHash& info_hash, AnnounceSpec announce, Output& out) {
+LookupId Node::keep_announced(Instant now, const InfoHash& info_hash, AnnounceSpec announce, Output& out,
+                              Duration delay) {
   State& s = *state_;
-  const LookupId id = s.announcer.keep(now, ++s.last_id, info_hash, announce);
+  const LookupId id = s.announcer.keep(now + delay, ++s.last_id, info_hash, announce);
   s.work(now, out);
   return id;
 }

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "dht/client_version.hpp"
+#include "dht/contact.hpp"
 #include "dht/counters.hpp"
 #include "dht/item.hpp"
 #include "dht/krpc.hpp"
@@ -91,6 +92,7 @@ struct NodeConfig {
   Family family = Family::v4;
   NodeId id;
   AddressPolicy policy;        // S5
+  std::vector<Endpoint> ours;  // where we listen, on all our nodes: neither a contact nor a peer (BEP 45)
   bool private_net = false;    // S5: lifts L8, the diversity clauses of T4
   bool read_only = false;      // T7, BEP 43: "ro" in our queries, and we answer none
   std::string version = "LD";  // "v": at most 4 bytes
@@ -230,10 +232,12 @@ using Event = std::variant<event::PeersFound, event::LookupDone, event::Announce
 struct Output {
   wire::DatagramBatch datagrams;
   std::vector<Event> events;
-  krpc::Decoder decoder;  // only used during a call
+  std::vector<Contact> other_family;  // named in replies, at most 32 in each; empty unless want_both()
+  krpc::Decoder decoder;              // only used during a call
   void clear() {
     datagrams.clear();
     events.clear();
+    other_family.clear();
   }
 };
 
@@ -307,6 +311,16 @@ class Node {
   /// Grows with each put that is taken: what is saved before that is not up to date.
   [[nodiscard]] std::uint64_t item_puts() const;
 
+  // --- our other nodes: one on the other family (BEP 32), more on other addresses (BEP 45) ---
+  /// The table is small, and contacts that another node of ours knows or is told of would help.
+  [[nodiscard]] bool wants_contacts(Instant now) const;
+  /// The node on the other family wants contacts: from now on find_node asks for both, and what comes is in
+  /// Output::other_family.
+  void want_both(bool yes);
+  /// Contacts from another node of ours, which this one asks before they count (T2). At most 32 a call, and in all as
+  /// many as it wants; of the wrong family, of a kind that is not talked to (S5) or ours: none.
+  void offer(Instant now, std::span<const Contact> contacts, Output& out);
+
   /// For the simulator: what a node that has been here since its start, and has long joined, has in its table. Contacts
   /// are at most as old as the start is; those of the shallow buckets come first.
   void assume(Instant now, std::span<const KnownContact> contacts);
@@ -336,8 +350,11 @@ class Node {
   LookupId sample(Instant now, const Key& target, Output& out);
   void cancel(LookupId lookup);
   /// Keeps an info-hash announced: a lookup + announce now (as soon as there is a contact, L3) and again every
-  /// 15-25 min with jitter, until withdrawn. Each round's events carry the returned id.
-  LookupId keep_announced(Instant now, const InfoHash& info_hash, AnnounceSpec announce, Output& out);
+  /// 15-25 min with jitter, until withdrawn. Each round's events carry the returned id. Called again it changes what is
+  /// announced, and a round begins. Nothing happens before `delay` is over: our nodes on other addresses do not ask for
+  /// the same thing at the same time (BEP 45).
+  LookupId keep_announced(Instant now, const InfoHash& info_hash, AnnounceSpec announce, Output& out,
+                          Duration delay = Duration::zero());
   void withdraw(const InfoHash& info_hash);
   /// One query to one address; QueryDone carries the returned number.
   std::uint32_t ping(Instant now, const Endpoint& to, Output& out);

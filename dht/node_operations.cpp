@@ -315,7 +315,8 @@ std::unique_ptr<Lookup> Node::State::make_lookup(Instant now, LookupId id, krpc:
   params.prefer_verified = prefers_verified();
   auto lookup = std::make_unique<Lookup>(params, config.id, guard);
   if (method == krpc::Method::get_peers) {
-    lookup->add_local_peers(responder.store().sample(now, target, kMaxLocalPeers, rng), own_address, out);
+    const bool no_seeds = params.known_as && params.known_as->seed;
+    lookup->add_local_peers(responder.store().sample(now, target, kMaxLocalPeers, rng, no_seeds), own_address, out);
     // Somebody who downloads tries them at once; the answer of a `dht` command shall be today's.
     if (!config.read_only) lookup->add_local_peers(beyond.peers(now, target), own_address, out);
   }

@@ -20,6 +20,7 @@
 #include "dht/outage.hpp"
 #include "dht/own_address.hpp"
 #include "dht/queries.hpp"
+#include "dht/referrals.hpp"
 #include "dht/republisher.hpp"
 #include "dht/responder.hpp"
 #include "dht/routing_table.hpp"
@@ -59,6 +60,8 @@ struct Node::State {
   /// A reply names contacts. A table that is new asks them, too, so that it is full within a minute or two and not when
   /// the refreshes of an hour have passed; no pinhole of theirs is open for us (T2).
   void told_of(Instant now, Purpose purpose, const krpc::Reply& reply);
+  /// The same, of the other family: for our node there.
+  void pass_on(const krpc::Reply& reply, Output& out) const;
   void unanswered(Instant now, const Contact& contact, Instant sent);
   /// Somebody has answered us.
   void connected(Instant now);
@@ -135,6 +138,7 @@ struct Node::State {
   Responder responder;
   Outage outage;
   Verifier verifier;
+  Referrals referrals;
   Bootstrap bootstrap;
   Maintenance maintenance;
   Announcer announcer;

@@ -22,7 +22,7 @@ std::size_t encode(wire::MutableBytes room, const krpc::QueryHead& head, const A
     case krpc::Method::get_peers: return krpc::encode_get_peers(room, head, ask.target, ask.peers);
     case krpc::Method::announce_peer:
       return krpc::encode_announce_peer(room, head, ask.target, ask.port, ask.implied_port, ask.token, ask.seed);
-    case krpc::Method::get: return krpc::encode_get(room, head, ask.target, ask.newer_than);
+    case krpc::Method::get: return krpc::encode_get(room, head, ask.target);
     case krpc::Method::put: return krpc::encode_put(room, head, ask.item->view(), ask.cas, ask.token);
     case krpc::Method::sample_infohashes: return krpc::encode_sample_infohashes(room, head, ask.target);
     case krpc::Method::find_node:
@@ -55,7 +55,8 @@ void Queries::send(Instant now, const Ask& ask, Purpose purpose, std::uint32_t o
   query.tag = ask.tag;
   query.sent = now;
   const std::uint32_t transaction = table_.add(query, late_times(now, usual_rtt), rng);
-  const krpc::QueryHead head{transaction, id_, version_, read_only_};
+  const bool both = want_both_ && ask.method == krpc::Method::find_node;
+  const krpc::QueryHead head{transaction, id_, version_, read_only_, both};
   const std::size_t max =
       ask.item != nullptr ? krpc::put_size_max(ask.item->view(), ask.token) : krpc::kQueryMax + ask.token.size();
   const std::size_t size = encode(out.reserve(ask.to, max), head, ask);

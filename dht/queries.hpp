@@ -19,6 +19,10 @@ class Queries {
 
   /// What our queries say from now on (T1).
   void set_id(const NodeId& id) { id_ = id; }
+  /// Whether they ask for nodes of both families (BEP 32): find_node only. In the answer to a get_peers nodes of the
+  /// other family would take the place of peers.
+  void want_both(bool yes) { want_both_ = yes; }
+  [[nodiscard]] bool wants_both() const { return want_both_; }
   [[nodiscard]] bool full() const { return table_.full(); }
   [[nodiscard]] const RpcTable& table() const { return table_; }
   /// Not when full(). `usual_rtt` is what the contact's round trip is known to be, zero if it is not.
@@ -38,6 +42,7 @@ class Queries {
   NodeId id_;
   std::string version_;
   bool read_only_;
+  bool want_both_ = false;
   Duration slow_min_, slow_max_, timeout_;
   RpcTable table_;
   RttEstimator rtt_;

@@ -31,11 +31,10 @@ struct Ask {
   Bytes token;  // announce_peer, put; valid until the next call
   std::uint16_t port = 0;
   bool implied_port = false;
-  bool seed = false;                            // announce_peer (BEP 33)
-  krpc::PeersWanted peers = {};                 // get_peers (BEP 33)
-  const Item* item = nullptr;                   // put (BEP 44); valid until the next call
-  std::optional<std::int64_t> cas = {};         // put
-  std::optional<std::int64_t> newer_than = {};  // get
+  bool seed = false;                     // announce_peer (BEP 33)
+  krpc::PeersWanted peers = {};          // get_peers (BEP 33)
+  const Item* item = nullptr;            // put (BEP 44); valid until the next call
+  std::optional<std::int64_t> cas = {};  // put
 };
 
 struct Answer {

@@ -160,6 +160,7 @@ void Session::Impl::tick() {
     TorrentContext ctx = context();
     torrent->tick(ctx);
   }
+  share_contacts();
   if (config.owns_identity && now - dht_saved_at >= dht_save_after) {
     dht_save_after = std::min(2 * dht_save_after, kDhtSaveInterval);
     save_dht();

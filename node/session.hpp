@@ -160,7 +160,7 @@ class Session {
     wire::Family family;
     dht::LookupId lookup;
   };
-  /// On each family's node.
+  /// On one node of each family.
   std::vector<DhtNodeRef> dht_get_peers(const wire::InfoHash& info_hash, std::optional<dht::AnnounceSpec> announce);
   /// dht_get_peers that also tells of each query (event::Hop).
   std::vector<DhtNodeRef> dht_trace(const wire::InfoHash& info_hash);

@@ -18,6 +18,7 @@ namespace lodestone::node {
 namespace {
 
 constexpr wire::Duration kLastBackOff = std::chrono::minutes(5);
+constexpr std::size_t kShared = 32;  // contacts that one node tells another of at a time
 
 /// Verified at a time: some milliseconds of a thread, and much less of the network's.
 constexpr std::size_t kRestoredAtOnce = 256;
@@ -60,6 +61,9 @@ wire::AddressPolicy Session::Impl::make_policy() const {
 
 void Session::Impl::start_dht(std::vector<BoundPort>& ports) {
   std::vector<wire::Family> served;
+  std::vector<wire::Endpoint> ours;
+  std::copy_if(listening.begin(), listening.end(), std::back_inserter(ours),
+               [](const wire::Endpoint& e) { return !e.address.is_unspecified(); });
   for (BoundPort& port : ports) {
     if (!port.udp) continue;
     const wire::Family family = port.local.family();
@@ -67,6 +71,7 @@ void Session::Impl::start_dht(std::vector<BoundPort>& ports) {
     c.family = family;
     c.id = rng.id<wire::NodeId>();
     c.policy = policy;
+    c.ours = ours;
     c.private_net = config.private_net;
     c.read_only = config.dht_read_only;
     c.limits = config.dht_limits;
@@ -87,7 +92,7 @@ void Session::Impl::start_dht(std::vector<BoundPort>& ports) {
     dht_nodes.push_back(std::move(driver));
   }
   for (const auto& driver : dht_nodes)
-    if (const DhtDriver* sister = dht_for(driver->family() == wire::Family::v4 ? wire::Family::v6 : wire::Family::v4))
+    if (DhtDriver* sister = dht_for(driver->family() == wire::Family::v4 ? wire::Family::v6 : wire::Family::v4))
       driver->set_sister(*sister);
   introduce(config.bootstrap, true);
   if (config.bootstrap.empty() && config.use_builtin_routers && !config.private_net && is_public(policy))
@@ -177,6 +182,19 @@ bool Session::Impl::dispatch_dht_events() {
   // T1: whatever happens next, it is this node that comes back.
   if (new_identity && config.owns_identity) save_dht();
   return any;
+}
+
+void Session::Impl::share_contacts() {
+  std::vector<dht::Contact> contacts;
+  for (const auto& poor : dht_nodes) {
+    for (const auto& rich : dht_nodes) {
+      if (rich == poor || rich->family() != poor->family() || !poor->node().wants_contacts(now)) continue;
+      contacts.clear();
+      for (const dht::NodeView& view : rich->node().closest(wire::Key{poor->node().id().bytes()}, kShared))
+        contacts.push_back({view.id, view.endpoint});
+      if (!contacts.empty()) poor->offer(now, contacts);
+    }
+  }
 }
 
 void Session::Impl::save_dht() {
@@ -270,8 +288,13 @@ void Session::Impl::look_for_items() {
   host.saver.ask([folder = state->items(config.private_net)] { return load_items(folder); },
                  while_alive([this](const std::vector<dht::Item>& items) {
                    wake([&] {
+                     // BEP 45: one of several addresses is enough to put from.
+                     const std::vector<DhtDriver*> putting = one_of_each_family(dht_nodes);
                      for (const auto& driver : dht_nodes) {
-                       driver->use(now, [&](dht::Node& node, dht::Output& out) { keep_only(now, items, node, out); });
+                       const bool puts = std::find(putting.begin(), putting.end(), driver.get()) != putting.end();
+                       driver->use(now, [&](dht::Node& node, dht::Output& out) {
+                         keep_only(now, puts ? items : std::vector<dht::Item>{}, node, out);
+                       });
                      }
                    });
                  }));
@@ -314,12 +337,13 @@ void Session::on_dht_event(DhtEventHandler handler) { impl_->on_dht_event = std:
 
 namespace {
 
-/// Starts one lookup on each node: f(node, output) returns its id.
+/// Starts one lookup on a node of each family: f(node, output) returns its id.
 template <class Impl, class F>
-std::vector<Session::DhtNodeRef> start_on_all(Impl& impl, F&& f) {
+std::vector<Session::DhtNodeRef> start_on_each_family(Impl& impl, F&& f) {
   std::vector<Session::DhtNodeRef> refs;
   impl.wake([&] {
-    for (const auto& driver : impl.dht_nodes) refs.push_back({driver->family(), driver->use(impl.now, f)});
+    for (DhtDriver* driver : one_of_each_family(impl.dht_nodes))
+      refs.push_back({driver->family(), driver->use(impl.now, f)});
   });
   return refs;
 }
@@ -337,32 +361,33 @@ bool ask_from(Impl& impl, const wire::Endpoint& to, F&& f) {
 
 std::vector<Session::DhtNodeRef> Session::dht_get_peers(const wire::InfoHash& info_hash,
                                                         std::optional<dht::AnnounceSpec> announce) {
-  return start_on_all(
+  return start_on_each_family(
       *impl_, [&](dht::Node& node, dht::Output& out) { return node.get_peers(impl_->now, info_hash, announce, out); });
 }
 
 std::vector<Session::DhtNodeRef> Session::dht_trace(const wire::InfoHash& info_hash) {
-  return start_on_all(*impl_,
-                      [&](dht::Node& node, dht::Output& out) { return node.trace(impl_->now, info_hash, out); });
+  return start_on_each_family(
+      *impl_, [&](dht::Node& node, dht::Output& out) { return node.trace(impl_->now, info_hash, out); });
 }
 
 std::vector<Session::DhtNodeRef> Session::dht_find_node(const wire::Key& target) {
-  return start_on_all(*impl_,
-                      [&](dht::Node& node, dht::Output& out) { return node.find_node(impl_->now, target, out); });
+  return start_on_each_family(
+      *impl_, [&](dht::Node& node, dht::Output& out) { return node.find_node(impl_->now, target, out); });
 }
 
 std::vector<Session::DhtNodeRef> Session::dht_get_item(const wire::Key& target, wire::Bytes salt) {
-  return start_on_all(*impl_,
-                      [&](dht::Node& node, dht::Output& out) { return node.get_item(impl_->now, target, salt, out); });
+  return start_on_each_family(
+      *impl_, [&](dht::Node& node, dht::Output& out) { return node.get_item(impl_->now, target, salt, out); });
 }
 
 std::vector<Session::DhtNodeRef> Session::dht_put_item(const dht::Item& item, std::optional<std::int64_t> cas) {
-  return start_on_all(*impl_,
-                      [&](dht::Node& node, dht::Output& out) { return node.put_item(impl_->now, item, cas, out); });
+  return start_on_each_family(
+      *impl_, [&](dht::Node& node, dht::Output& out) { return node.put_item(impl_->now, item, cas, out); });
 }
 
 std::vector<Session::DhtNodeRef> Session::dht_sample(const wire::Key& target) {
-  return start_on_all(*impl_, [&](dht::Node& node, dht::Output& out) { return node.sample(impl_->now, target, out); });
+  return start_on_each_family(*impl_,
+                              [&](dht::Node& node, dht::Output& out) { return node.sample(impl_->now, target, out); });
 }
 
 bool Session::dht_ping(const wire::Endpoint& to) {

@@ -92,6 +92,8 @@ struct Session::Impl final : LinkObserver {
   void ask_introducers();
   void on_introducer(const magnet::HostPort& name, const std::vector<wire::Endpoint>& found);
   bool dispatch_dht_events();
+  /// BEP 45: a node with a small table is told of contacts of those on other addresses of its family.
+  void share_contacts();
   void save_dht();
   /// Brings back what others had put here (BEP 44), a slice at a time: verified on a thread of its own, and whoever
   /// asks meanwhile finds what is there already.

@@ -53,6 +53,7 @@ struct PeerInfo {
 
 struct TorrentStatus {
   Phase phase = Phase::metadata;
+  bool complete = false;          // every piece is there, wanted or not: a seed (BEP 33)
   std::uint64_t bytes_total = 0;  // wanted payload (without pads)
   std::uint64_t bytes_done = 0;   // of those, verified and written
   std::uint64_t downloaded = 0;   // payload bytes received in this run

@@ -194,6 +194,7 @@ TorrentStatus Torrent::status(wire::Instant now) const {
   if (s.download) {
     t.wasted = s.download->wasted();
     t.verified_pieces = s.download->stored_pieces();
+    t.complete = s.phase == Phase::seeding && s.download->picker().have().all();
   }
   t.connected = s.connected();
   t.half_open = s.pool.half_open();

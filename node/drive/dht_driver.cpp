@@ -23,6 +23,7 @@ void DhtDriver::take_events(std::vector<dht::Event>& out) {
 
 void DhtDriver::on_datagrams(std::span<const UdpPort::Received> received) {
   const wire::Instant now = clock_now();
+  heed_sister(now);
   for (const UdpPort::Received& datagram : received) {
     if (wire::classify(datagram.bytes) != wire::DatagramKind::dht) continue;
     const std::size_t before = out_.datagrams.size();
@@ -35,11 +36,24 @@ void DhtDriver::on_datagrams(std::span<const UdpPort::Received> received) {
     }
   }
   flush(now);
+  // Only what a datagram of this batch has said can be in there.
+  if (!out_.other_family.empty()) sister_->offer(now, out_.other_family);
+  out_.other_family.clear();
   if (!out_.events.empty()) wake_();
+}
+
+void DhtDriver::offer(wire::Instant now, std::span<const dht::Contact> contacts) {
+  use(now, [&](dht::Node& node, dht::Output& out) { node.offer(now, contacts, out); });
+  if (!out_.events.empty()) wake_();
+}
+
+void DhtDriver::heed_sister(wire::Instant now) {
+  node_.want_both(sister_ != nullptr && sister_->node_.wants_contacts(now));
 }
 
 void DhtDriver::on_timer() {
   const wire::Instant now = clock_now();
+  heed_sister(now);
   if (now >= node_.next_deadline()) node_.advance(now, out_);
   flush(now);
   if (!out_.events.empty()) wake_();
@@ -52,6 +66,21 @@ void DhtDriver::flush(wire::Instant now) {
   }
   sources_.clear();
   timer_.arm(std::max(node_.next_deadline(), now + Timer::kGrain));
+}
+
+std::vector<DhtDriver*> one_of_each_family(std::span<const std::unique_ptr<DhtDriver>> drivers) {
+  const auto in_touch = [](const DhtDriver& d) { return d.node().ever_answered() && !d.node().offline(); };
+  std::vector<DhtDriver*> chosen;
+  for (const auto& driver : drivers) {
+    const auto same = [&](const DhtDriver* c) { return c->family() == driver->family(); };
+    const auto at = std::find_if(chosen.begin(), chosen.end(), same);
+    if (at == chosen.end()) {
+      chosen.push_back(driver.get());
+    } else if (!in_touch(**at) && in_touch(*driver)) {
+      *at = driver.get();
+    }
+  }
+  return chosen;
 }
 
 }  // namespace lodestone::node

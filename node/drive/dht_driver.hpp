@@ -5,6 +5,7 @@
 
 #include <functional>
 #include <memory>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -28,8 +29,11 @@ class DhtDriver {
   [[nodiscard]] const wire::Endpoint& local() const { return port_.local(); }
   [[nodiscard]] const UdpPort::Counters& port_counters() const { return port_.counters(); }
 
-  /// Our node on the other family: who asks this one for its nodes gets them (BEP 32). It lives as long.
-  void set_sister(const DhtDriver& sister) { sister_ = &sister; }
+  /// Our node on the other family: who asks this one for its nodes gets them, and while it wants contacts this one asks
+  /// for them and hands them over (BEP 32). It lives as long.
+  void set_sister(DhtDriver& sister) { sister_ = &sister; }
+  /// Contacts from another node of ours, to be asked.
+  void offer(wire::Instant now, std::span<const dht::Contact> contacts);
 
   /// f(node, output): asks the node something; what it wants to send leaves at once.
   template <class F>
@@ -39,6 +43,7 @@ class DhtDriver {
       wire::Instant at;
       ~Flush() { driver.flush(at); }
     } const flush_at_the_end{*this, now};
+    heed_sister(now);
     return std::forward<F>(f)(node_, out_);
   }
 
@@ -48,16 +53,22 @@ class DhtDriver {
  private:
   void on_datagrams(std::span<const UdpPort::Received> received);
   void on_timer();
+  /// Before each call into the node: what it asks for depends on what the sister needs.
+  void heed_sister(wire::Instant now);
   /// Sends what is in the output and arms the timer.
   void flush(wire::Instant now);
 
   std::function<void()> wake_;
-  const DhtDriver* sister_ = nullptr;
+  DhtDriver* sister_ = nullptr;
   dht::Node node_;
   dht::Output out_;
   std::vector<wire::Address> sources_;  // of out_.datagrams, as far as they answer something
   Timer timer_;
   UdpPort port_;
 };
+
+/// Of each family one, the first that is in touch with the network, else the first: who looks for something looks
+/// through these. Several of our addresses do not ask for the same thing at the same time (BEP 45).
+[[nodiscard]] std::vector<DhtDriver*> one_of_each_family(std::span<const std::unique_ptr<DhtDriver>> drivers);
 
 }  // namespace lodestone::node

@@ -2,6 +2,7 @@
 #include "node/drive/peer_search.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace lodestone::node {
 
@@ -12,13 +13,25 @@ void PeerSearch::start(wire::Instant now, Drivers drivers) {
     advance(now, drivers);
     return;
   }
-  // The announcement begins with a lookup, which finds peers like any other.
+  // The announcement begins with a lookup, which finds peers like any other. Nobody waits for those that come later.
+  std::map<wire::Family, int> before;
   for (const auto& driver : drivers) {
-    const dht::LookupId id = driver->use(now, [&](dht::Node& node, dht::Output& out) {
-      return node.keep_announced(now, info_hash_, {.port = driver->local().port, .implied_port = false}, out);
-    });
-    lookups_.push_back({driver.get(), id, Why::announced, true});
+    const int earlier = before[driver->family()]++;
+    lookups_.push_back(
+        {driver.get(), announce_on(now, *driver, earlier * kApart), Why::announced, /*running=*/earlier == 0});
   }
+}
+
+dht::LookupId PeerSearch::announce_on(wire::Instant now, DhtDriver& driver, wire::Duration delay) const {
+  const dht::AnnounceSpec spec{.port = driver.local().port, .implied_port = false, .seed = seed_};
+  return driver.use(
+      now, [&](dht::Node& node, dht::Output& out) { return node.keep_announced(now, info_hash_, spec, out, delay); });
+}
+
+void PeerSearch::set_seed(wire::Instant now, bool seed, Drivers drivers) {
+  if (std::exchange(seed_, seed) == seed || !announcing()) return;
+  std::map<wire::Family, int> before;
+  for (const auto& driver : drivers) (void)announce_on(now, *driver, before[driver->family()]++ * kApart);
 }
 
 void PeerSearch::advance(wire::Instant now, Drivers drivers) {
@@ -31,7 +44,7 @@ void PeerSearch::advance(wire::Instant now, Drivers drivers) {
   if (!wanted_ || running()) return;
   wanted_ = false;
   answering_ = 0;
-  for (const auto& driver : drivers) look(now, *driver, Why::wanted);
+  for (DhtDriver* driver : one_of_each_family(drivers)) look(now, *driver, Why::wanted);
 }
 
 void PeerSearch::look(wire::Instant now, DhtDriver& driver, Why why) {

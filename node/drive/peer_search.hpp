@@ -25,12 +25,19 @@ class PeerSearch {
 
   using Drivers = std::span<const std::unique_ptr<DhtDriver>>;
 
-  /// `announce`: our TCP port, which each driver shares, is announced on every driver.
+  /// BEP 45: so long after each other nodes of one family announce for the first time; later their jitter keeps them
+  /// apart.
+  static constexpr wire::Duration kApart = std::chrono::seconds(20);
+
+  /// `announce`: our TCP port, which each driver shares, is announced on every driver. Lookups for more peers are made
+  /// on one driver of each family.
   PeerSearch(const wire::InfoHash& info_hash, bool announce) : info_hash_(info_hash), announce_(announce) {}
 
   void start(wire::Instant now, Drivers drivers);
   /// The torrent would like more peers. Bounded by the back-off, remembered until then.
   void want() { wanted_ = true; }
+  /// Whether we have all of it: announced from now on, with a round at once (BEP 33).
+  void set_seed(wire::Instant now, bool seed, Drivers drivers);
   /// Starts a lookup when one is wanted and due. Call at next_deadline(), and now and then afterwards.
   void advance(wire::Instant now, Drivers drivers);
   /// No more: lookups are cancelled, the announcement is withdrawn.
@@ -48,7 +55,7 @@ class PeerSearch {
   [[nodiscard]] bool active() const { return active_; }
   [[nodiscard]] bool announcing() const { return announce_ && active_; }
   [[nodiscard]] std::size_t asked() const { return asked_; }
-  /// Rounds (a lookup on every driver) that came to an end.
+  /// Rounds (a lookup on a driver of each family) that came to an end.
   [[nodiscard]] std::size_t rounds() const { return rounds_; }
   /// Nodes that answered in the last complete round.
   [[nodiscard]] std::size_t answered() const { return answered_; }
@@ -74,6 +81,7 @@ class PeerSearch {
   };
 
   void look(wire::Instant now, DhtDriver& driver, Why why);
+  [[nodiscard]] dht::LookupId announce_on(wire::Instant now, DhtDriver& driver, wire::Duration delay) const;
 
   [[nodiscard]] const Lookup* find(const DhtDriver& driver, dht::LookupId id) const;
   [[nodiscard]] Lookup* find(const DhtDriver& driver, dht::LookupId id);
@@ -81,6 +89,7 @@ class PeerSearch {
 
   wire::InfoHash info_hash_;
   bool announce_;
+  bool seed_ = false;
   bool active_ = false;
   bool wanted_ = false;
   bool seen_due_ = true;

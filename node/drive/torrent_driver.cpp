@@ -220,6 +220,7 @@ void TorrentDriver::look_for_peers(TorrentContext& context) {
   const magnet::TorrentStatus now_status = torrent_.status(context.now);
   const bool searching = now_status.phase == magnet::Phase::metadata || now_status.phase == magnet::Phase::downloading;
   if (searching && now_status.connected < kFewPeers) search_->want();
+  search_->set_seed(context.now, now_status.complete, context.dht);
   search_->advance(context.now, context.dht);
 }
 

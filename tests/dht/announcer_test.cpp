@@ -119,3 +119,22 @@ TEST_CASE("a hash is kept once, with the latest port, until it is withdrawn") {
   b.announcer.finished(kStart, 5, 8, 1, b.rng);  // nobody minds
   CHECK(b.announcer.next_deadline(1) == wire::kNever);
 }
+
+TEST_CASE("L3 a first round that is put off stays so while the table grows, and what changes is announced at once") {
+  Bench b;
+  b.announcer.keep(kStart + 20s, 5, b.hash, {7000, false});
+  for (std::size_t table = 1; table < 100; ++table) b.announcer.table_grew(kStart, table);
+  CHECK(b.announcer.next_deadline(99) == kStart + 20s);
+  CHECK_FALSE(b.announcer.take_due(kStart + 19s, 99));
+  const auto round = b.announcer.take_due(kStart + 20s, 99);
+  REQUIRE(round);
+  CHECK_FALSE(round->spec.seed);
+  b.announcer.finished(kStart + 21s, 5, 8, 99, b.rng);
+
+  CHECK(b.announcer.keep(kStart + 60s, 6, b.hash, {7000, false, true}) == 5);
+  CHECK(b.announcer.spec_of(b.hash)->seed);
+  const auto next = b.announcer.take_due(kStart + 60s, 99);
+  REQUIRE(next);
+  CHECK(next->id == 5);
+  CHECK(next->spec.seed);
+}

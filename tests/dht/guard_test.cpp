@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dht/guard.hpp"
 
+#include <vector>
+
 #include <catch2/catch.hpp>
 
 using namespace lodestone;
@@ -35,6 +37,18 @@ TEST_CASE("S5 a private net accepts every kind but martians and port 0") {
     CHECK(guard.allows(at(yes)));
   CHECK_FALSE(guard.allows(at("224.0.0.1:6881")));
   CHECK_FALSE(guard.allows(at("10.0.0.1:0")));
+}
+
+TEST_CASE("S5 none of our own addresses is talked to, nor is a peer") {
+  const std::vector<wire::Endpoint> ours{at("8.8.8.8:6881"), at("9.9.9.9:6881")};
+  const dht::Guard guard{wire::Family::v4, wire::AddressPolicy::everything(), ours};
+  const dht::Guard copy = guard;
+  for (const wire::Endpoint& e : ours) {
+    CHECK_FALSE(copy.allows(e));
+    CHECK_FALSE(copy.allows_peer(e));
+  }
+  CHECK(copy.allows(at("8.8.8.8:6882")));  // somebody else behind the same address
+  CHECK(copy.allows_peer(at("9.9.9.8:6881")));
 }
 
 TEST_CASE("L4 no peer listens on port 0 or 1") {

@@ -187,12 +187,14 @@ TEST_CASE("get, sample_infohashes and the keys of BEP 33 are written as they are
   const auto our_id = id();
   const QueryHead head{0x61616161, our_id, "LD", false, true};
   const auto t = key();
-  const auto get = encoded([&](auto out) { return encode_get(out, head, t, std::int64_t{5}); });
-  CHECK(get ==
-        "d1:ad2:id20:" + kId + "3:seqi5e6:target20:" + kTarget + "4:wantl2:n42:n6ee1:q3:get1:t4:aaaa1:v2:LD1:y1:qe");
+  const auto get = encoded([&](auto out) { return encode_get(out, head, t); });
+  CHECK(get == "d1:ad2:id20:" + kId + "6:target20:" + kTarget + "4:wantl2:n42:n6ee1:q3:get1:t4:aaaa1:v2:LD1:y1:qe");
   CHECK(Read{get}.query().method == Method::get);
-  CHECK(Read{get}.query().seq == 5);
+  CHECK_FALSE(Read{get}.query().seq);
   CHECK(Read{get}.query().want_v6);
+  // Others say what they have; we want all of it.
+  const auto newer = "d1:ad2:id20:" + kId + "3:seqi5e6:target20:" + kTarget + "e1:q3:get1:t4:aaaa1:y1:qe";
+  CHECK(Read{newer}.query().seq == 5);
   const auto sample = encoded([&](auto out) { return encode_sample_infohashes(out, head, t); });
   CHECK(Read{sample}.query().method == Method::sample_infohashes);
   CHECK(Read{sample}.query().target == t);

@@ -101,3 +101,29 @@ TEST_CASE("every method is encoded as what it is") {
     CHECK(std::get<dht::krpc::Query>(m->body).id == b.config.id);
   }
 }
+
+TEST_CASE("L9 only a find_node asks for nodes of both families, and only while they are wanted") {
+  Bench b;
+  const auto wants = [&](dht::krpc::Method method) {
+    b.out.clear();
+    dht::Ask ask;
+    ask.to = kTo;
+    ask.method = method;
+    b.queries.send(b.now, ask, dht::Purpose::probe, 0, {}, b.rng, b.out);
+    dht::krpc::Decoder decoder;
+    const auto m = decoder.decode(b.out.payload(b.out.entries().front()));
+    REQUIRE(m);
+    const auto& query = std::get<dht::krpc::Query>(m->body);
+    CHECK(query.want_v4 == query.want_v6);
+    return query.want_v6;
+  };
+  using dht::krpc::Method;
+  CHECK_FALSE(wants(Method::find_node));
+  b.queries.want_both(true);
+  CHECK(b.queries.wants_both());
+  CHECK(wants(Method::find_node));
+  for (const Method other : {Method::ping, Method::get_peers, Method::get, Method::sample_infohashes})
+    CHECK_FALSE(wants(other));
+  b.queries.want_both(false);
+  CHECK_FALSE(wants(Method::find_node));
+}

@@ -102,9 +102,20 @@ class Harness {
         }
         break;
       }
-      default:
-        s.byte() & 1 ? node_.ping(now_, endpoint(s.byte()), out_)
-                     : node_.find_node_at(now_, endpoint(s.byte()), {}, out_);
+      default: {
+        const auto b = s.byte();
+        if (b >= 0xc0) {
+          node_.want_both(wants_both_ = (b & 1) != 0);
+          std::vector<dht::Contact> named;
+          for (int i = 0; i < b % 64; ++i) {
+            const auto n = s.byte();
+            named.push_back({id_of<wire::NodeId>(n), endpoint(n)});
+          }
+          node_.offer(now_, named, out_);
+        } else {
+          b & 1 ? node_.ping(now_, endpoint(s.byte()), out_) : node_.find_node_at(now_, endpoint(s.byte()), {}, out_);
+        }
+      }
     }
     collect();
   }
@@ -114,6 +125,8 @@ class Harness {
     dht::NodeConfig c;
     c.family = family_;
     c.policy.allow(wire::AddressKind::global);
+    ours_ = endpoint(77);
+    c.ours = {ours_};
     c.private_net = (setup & 2) != 0;
     c.read_only = (setup & 4) != 0;
     c.limits.k = setup & 8 ? 2 : 8;
@@ -210,7 +223,7 @@ class Harness {
       if (more) w.key("BFpe").string(filter).key("BFsd").string(filter);
       w.key("id").string(id_of<wire::NodeId>(flags & 64 ? s.byte() : query.id).view());
       if (more) w.key("interval").integer(flags * 40);
-      w.key(family_ == wire::Family::v4 ? "nodes" : "nodes6").string(nodes);
+      w.key("nodes").string(nodes).key("nodes6").string(nodes);
       if (more) w.key("num").integer(flags).key("samples").string(nodes);
       if (flags & 32) w.key("token").string("token");
       if (more) w.key("v").integer(s.byte());
@@ -231,7 +244,7 @@ class Harness {
     node_.check_invariants();
     for (const auto& d : out_.datagrams.entries()) {
       const Bytes payload = out_.datagrams.payload(d);
-      require(policy_.allows(d.to) && d.to.family() == family_);
+      require(policy_.allows(d.to) && d.to.family() == family_ && d.to != ours_);
       require(payload.size() <= 1'500);
       const auto m = decoder_.decode(payload);
       require(m.has_value());
@@ -245,6 +258,8 @@ class Harness {
       asked_.push_back({d.to, {m->transaction.begin(), m->transaction.end()}, last});
     }
     require(out_.events.size() < 10'000);
+    require(wants_both_ || out_.other_family.empty());
+    require(out_.other_family.size() <= 32);  // one datagram at most since the last time
     out_.clear();
   }
 
@@ -254,6 +269,7 @@ class Harness {
     std::uint8_t id;
   };
   mutable wire::AddressPolicy policy_;
+  mutable Endpoint ours_;
   wire::Family family_;
   wire::Instant now_{std::chrono::hours(1)};
   dht::Node node_;
@@ -263,6 +279,7 @@ class Harness {
   ByteVector token_;
   ByteVector value_;
   dht::LookupId last_ = 0;
+  bool wants_both_ = false;
 };
 
 }  // namespace

@@ -717,6 +717,80 @@ TEST_CASE("A dht query by hand: ping, find_node and an announcing lookup") {
   CHECK(stored == 1u);
 }
 
+TEST_CASE("T4 two addresses of a session are two nodes with ids of their own, and no contacts of each other") {
+  Loop loop;
+  Session router(loop.runtime, on("127.0.0.81"));
+  REQUIRE(router.start());
+  SessionConfig config = on("127.0.0.82");
+  config.listen.push_back({Address::v4(127, 0, 0, 83), std::nullopt});
+  config.bootstrap = {host_port(router.listening().at(0))};
+  Session both(loop.runtime, config);
+  REQUIRE(both.start());
+  DhtStatus last;
+  std::vector<Session::DhtNodeRef> refs;
+  std::size_t done = 0;
+  both.on_dht_event(
+      [&](wire::Family, const dht::Event& event) { done += std::holds_alternative<dht::event::LookupDone>(event); });
+  // The router tells each of them of the other one again and again, also while they look for something.
+  int ticks = 0;
+  loop.runtime.every(std::chrono::milliseconds(100), [&] {
+    last = both.dht_status();
+    if (last.nodes.at(0).table == 0 || last.nodes.at(1).table == 0 || router.dht_status().table() < 2) return true;
+    if (refs.empty()) refs = both.dht_find_node(wire::Key{last.nodes[1].id.bytes()});
+    if (++ticks < 20) return true;
+    stop_all(loop, {&both, &router});
+    return false;
+  });
+  loop.run();
+  REQUIRE(last.nodes.size() == 2);
+  CHECK(last.nodes[0].id != last.nodes[1].id);
+  CHECK(last.nodes[0].local != last.nodes[1].local);
+  for (const DhtStatus::One& one : last.nodes) CHECK(one.table == 1);
+  CHECK(refs.size() == 1);  // one of them is enough to look
+  CHECK(done == 1);
+}
+
+TEST_CASE("T9 a node on a second address gets its contacts from the one on the first") {
+  const TemporaryDir folder;
+  const std::string state = folder.path() + "/state";
+  Loop loop;
+  Session router(loop.runtime, on("127.0.0.84"));
+  REQUIRE(router.start());
+  SessionConfig config = on("127.0.0.85", state);
+  config.owns_identity = true;
+  config.bootstrap = {host_port(router.listening().at(0))};
+  auto session = std::make_unique<Session>(loop.runtime, config);
+  REQUIRE(session->start());
+  bool stopping = false, restarted = false;
+  std::vector<std::size_t> tables;
+  std::vector<wire::NodeId> ids;
+  loop.runtime.every(std::chrono::milliseconds(50), [&] {
+    const DhtStatus status = session->dht_status();
+    if (!stopping && !restarted && status.table() == 1) {
+      ids.push_back(status.nodes[0].id);
+      stopping = true;
+      session->stop([&] { stopping = false, restarted = true; });
+    } else if (restarted && ids.size() == 1) {
+      // What was saved is the first node's; nobody introduces the second one to anybody.
+      config.listen.push_back({Address::v4(127, 0, 0, 86), std::nullopt});
+      config.bootstrap.clear();
+      session = std::make_unique<Session>(loop.runtime, config);
+      REQUIRE(session->start());
+      for (const DhtStatus::One& one : session->dht_status().nodes) ids.push_back(one.id);
+    } else if (restarted && status.nodes.size() == 2 && status.nodes[1].table > 0) {
+      for (const DhtStatus::One& one : status.nodes) tables.push_back(one.table);
+      stop_all(loop, {session.get(), &router});
+      return false;
+    }
+    return true;
+  });
+  loop.run();
+  REQUIRE(ids.size() == 3);
+  CHECK(ids[1] == ids[0]);
+  CHECK(ids[2] != ids[0]);
+  CHECK(tables == std::vector<std::size_t>{1, 1});
+}
+
 TEST_CASE("A session whose owner stops it from inside an event ends cleanly, and so does one that is just destroyed") {
   const TemporaryDir folder;
   const Sample sample(folder.path() + "/seed");

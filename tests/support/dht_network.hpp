@@ -6,6 +6,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <queue>
 #include <vector>
 
@@ -21,6 +22,7 @@ struct DhtHost {
   std::vector<dht::Event> events;
   bool up = true;
   std::uint64_t sent = 0;
+  std::optional<std::size_t> sister;  // the same machine's host on the other family (BEP 32)
 
   template <class E>
   [[nodiscard]] std::vector<E> all() const {
@@ -65,10 +67,20 @@ class DhtNetwork {
   std::size_t add(dht::NodeConfig config) {
     const auto i = hosts_.size();
     auto h = std::make_unique<DhtHost>();
-    h->endpoint = {address(i), 6881};
+    h->endpoint = {address(i, config.family), 6881};
     h->node = std::make_unique<dht::Node>(now_, std::move(config), rng_.fork());
     by_endpoint_[h->endpoint] = i;
     hosts_.push_back(std::move(h));
+    return i;
+  }
+  /// A machine on both families: the v4 host; the v6 one comes after it.
+  std::size_t add_dual_stack() {
+    dht::NodeConfig four = config(), six = config();
+    four.family = wire::Family::v4;
+    six.family = wire::Family::v6;
+    const std::size_t i = add(std::move(four));
+    hosts_[i]->sister = add(std::move(six));
+    hosts_[i + 1]->sister = i;
     return i;
   }
   /// The host is started again with that configuration; its old state is gone.
@@ -81,6 +93,7 @@ class DhtNetwork {
   template <class F>
   auto call(std::size_t i, F&& f) {
     dht::Output out;
+    hosts_[i]->node->want_both(hosts_[i]->sister && sister_of(i)->wants_contacts(now_));
     if constexpr (std::is_void_v<decltype(f(*hosts_[i]->node, out))>) {
       f(*hosts_[i]->node, out);
       take(i, out);
@@ -125,9 +138,12 @@ class DhtNetwork {
     wire::ByteVector payload;
     friend bool operator>(const Packet& a, const Packet& b) { return a.at != b.at ? a.at > b.at : a.serial > b.serial; }
   };
-  [[nodiscard]] wire::Address address(std::size_t i) const {
+  [[nodiscard]] const dht::Node* sister_of(std::size_t i) const {
+    return hosts_[i]->sister ? hosts_[*hosts_[i]->sister]->node.get() : nullptr;
+  }
+  [[nodiscard]] static wire::Address address(std::size_t i, wire::Family family) {
     const auto n = static_cast<std::uint32_t>(i);
-    if (family_ == wire::Family::v4) return wire::Address::v4(0x0b000001u + (n << 8));
+    if (family == wire::Family::v4) return wire::Address::v4(0x0b000001u + (n << 8));
     std::array<std::uint8_t, 16> raw{0x26, 0x00};
     wire::store_be32(raw.data() + 4, n);
     raw[15] = 1;
@@ -147,7 +163,8 @@ class DhtNetwork {
       if (to == by_endpoint_.end() || !hosts_[to->second]->up) continue;
       if (filter && !filter(p.from, p.to, p.payload)) continue;
       ++delivered_;
-      call(to->second, [&](dht::Node& n, dht::Output& out) { n.receive(now_, p.from, p.payload, out); });
+      const dht::Node* const sister = sister_of(to->second);
+      call(to->second, [&](dht::Node& n, dht::Output& out) { n.receive(now_, p.from, p.payload, out, sister); });
     }
     for (std::size_t i = 0; i < hosts_.size(); ++i) {
       if (!hosts_[i]->up || hosts_[i]->node->next_deadline() > now_) continue;
@@ -163,6 +180,8 @@ class DhtNetwork {
       queue_.push({now_ + latency, ++serial_, h.endpoint, e.to, {payload.begin(), payload.end()}});
     }
     for (auto& e : out.events) h.events.push_back(std::move(e));
+    if (out.other_family.empty()) return;
+    call(*h.sister, [&](dht::Node& n, dht::Output& more) { n.offer(now_, out.other_family, more); });
   }
 
   wire::Rng rng_;

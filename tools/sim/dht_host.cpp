@@ -15,6 +15,7 @@ DhtHost::DhtHost(World& world, HostId host, std::uint16_t port, dht::NodeConfig 
       arena_(arena),
       node_(since, std::move(config), world.fork_rng()),
       timer_(world, [this] {
+        heed_sister();
         if (world_.now() >= node_.next_deadline()) node_.advance(world_.now(), arena_);
         flush();
       }) {
@@ -25,9 +26,13 @@ DhtHost::DhtHost(World& world, HostId host, std::uint16_t port, dht::NodeConfig 
 DhtHost::~DhtHost() { world_.bind(host_, 0, nullptr); }
 
 void DhtHost::receive(const Endpoint& from, Bytes datagram) {
-  if (wire::classify(datagram) == wire::DatagramKind::dht) node_.receive(world_.now(), from, datagram, arena_);
+  heed_sister();
+  if (wire::classify(datagram) == wire::DatagramKind::dht)
+    node_.receive(world_.now(), from, datagram, arena_, sister_ != nullptr ? &sister_->node_ : nullptr);
   flush();
 }
+
+void DhtHost::heed_sister() { node_.want_both(sister_ != nullptr && sister_->node_.wants_contacts(world_.now())); }
 
 void DhtHost::join(std::span<const Endpoint> introducers) {
   use([&](dht::Node& node, dht::Output& out) { node.add_introducers(world_.now(), introducers, out); });
@@ -39,9 +44,11 @@ void DhtHost::flush() {
   arena_.datagrams.clear();
   const Instant next = node_.next_deadline();
   timer_.arm(next == wire::kNever ? next : std::max(next, world_.now() + Timer::kGrain));
-  if (arena_.events.empty()) return;
-  // A handler may use this or another host, and with it the arena.
+  if (arena_.events.empty() && arena_.other_family.empty()) return;
+  // The sister uses the arena, too, and a handler may use this or another host.
   std::vector<dht::Event> events = std::exchange(arena_.events, {});
+  const std::vector<dht::Contact> named = std::exchange(arena_.other_family, {});
+  if (!named.empty()) sister_->use([&](dht::Node& node, dht::Output& out) { node.offer(world_.now(), named, out); });
   if (!on_event_) return;
   for (dht::Event& event : events) on_event_(std::move(event));
 }

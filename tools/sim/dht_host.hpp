@@ -32,6 +32,8 @@ class DhtHost {
   /// Where it listens; what others see behind a NAT may differ.
   [[nodiscard]] const Endpoint& local() const { return local_; }
   void on_event(EventHandler handler) { on_event_ = std::move(handler); }
+  /// The same machine's node on the other family (BEP 32); for both of them. It lives as long.
+  void set_sister(DhtHost& sister) { sister_ = &sister; }
 
   /// f(node, output): asks the node something; what it wants to send leaves at once.
   template <class F>
@@ -40,6 +42,7 @@ class DhtHost {
       DhtHost& host;
       ~Flush() { host.flush(); }
     } const flush_at_the_end{*this};
+    heed_sister();
     return std::forward<F>(f)(node_, arena_);
   }
 
@@ -48,6 +51,7 @@ class DhtHost {
   void join(std::span<const Endpoint> introducers);
 
  private:
+  void heed_sister();
   void flush();
 
   World& world_;
@@ -55,6 +59,7 @@ class DhtHost {
   Endpoint local_;
   dht::Output& arena_;
   dht::Node node_;
+  DhtHost* sister_ = nullptr;
   EventHandler on_event_;
   Timer timer_;
 };

@@ -336,6 +336,8 @@ TEST_CASE("D3 a file that becomes wanted while something stands at its path is h
   auto& first = net.add(sample, spec);
   net.introduce(first, seed);
   REQUIRE(net.run_until([&] { return first.finished; }, 60s));
+  CHECK(first.status().phase == Phase::seeding);
+  CHECK_FALSE(first.status().complete);  // it has what it wanted, but not everything: no seed (BEP 33)
   net.stop(first);
   REQUIRE(net.run_until([&] { return first.status().phase == Phase::stopped; }, 5s));
   REQUIRE_FALSE(first.file("a").has_value());

@@ -27,10 +27,12 @@ TEST_CASE("a magnet becomes a file: metadata and data from one seed") {
   auto& get = net.add(sample);
   CHECK(get.status().phase == Phase::metadata);
   CHECK(get.wants == 1);
+  CHECK_FALSE(get.status().complete);
   net.introduce(get, seed);
   REQUIRE(net.run_until([&] { return get.finished; }, 60s));
   CHECK((get.single() == sample.stream));
   const TorrentStatus s = get.status();
+  CHECK(s.complete);
   CHECK(s.phase == Phase::seeding);
   CHECK(s.bytes_done == 3'000'000);
   CHECK(s.bytes_total == 3'000'000);

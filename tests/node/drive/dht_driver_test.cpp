@@ -97,6 +97,31 @@ TEST_CASE("L9 who wants the other family's nodes gets those of the sister node")
         std::string::npos);
 }
 
+TEST_CASE("T9 a node without an introducer of its family gets contacts from its sister, over real sockets") {
+  asio::io_context io;
+  Node four(io, {Address::v4(127, 0, 0, 31), 0}, 1);
+  Node six(io, *Endpoint::parse("[::1]:0"), 2);
+  Node their_four(io, {Address::v4(127, 0, 0, 32), 0}, 3);
+  Node their_six(io, *Endpoint::parse("[::1]:0"), 4);
+  Node friend_of_six(io, *Endpoint::parse("[::1]:0"), 5);
+  four.driver->set_sister(*six.driver);
+  six.driver->set_sister(*four.driver);
+  their_four.driver->set_sister(*their_six.driver);
+  their_six.driver->set_sister(*their_four.driver);
+  const auto introduce = [](Node& who, const Node& to) {
+    who.driver->use(clock_now(), [&](dht::Node& node, dht::Output& out) {
+      node.add_introducers(clock_now(), {&to.driver->local(), 1}, out);
+    });
+  };
+  introduce(friend_of_six, their_six);
+  REQUIRE(run_until(io, [&] { return their_six.driver->node().table_size() == 1; }));
+  CHECK(six.driver->node().wants_contacts(clock_now()));
+  introduce(four, their_four);
+  REQUIRE(run_until(io, [&] { return six.driver->node().table_size() == 2; }));
+  CHECK(six.find<dht::event::FirstContact>() != nullptr);
+  CHECK(four.driver->node().table_size() == 1);
+}
+
 TEST_CASE("Three nodes find each other from one introducer") {
   asio::io_context io;
   Node a(io, {Address::v4(127, 0, 0, 24), 0}, 1);

@@ -2,7 +2,9 @@
 #include "node/drive/peer_search.hpp"
 
 #include <memory>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <asio/io_context.hpp>
@@ -71,13 +73,39 @@ struct Net {
     });
   }
   void hand_over() {
-    std::vector<dht::Event> events;
-    mine[0]->take_events(events);
-    for (const auto& e : events) {
-      if (const auto* done = std::get_if<dht::event::LookupDone>(&e); done && search.owns(*mine[0], done->lookup))
-        search.on_done(clock_now(), *mine[0], *done);
-      if (const auto* told = std::get_if<dht::event::AnnounceDone>(&e)) stored = search.on_announced(*mine[0], *told);
+    for (const auto& driver : mine) {
+      std::vector<dht::Event> events;
+      driver->take_events(events);
+      for (const auto& e : events) {
+        if (const auto* done = std::get_if<dht::event::LookupDone>(&e); done && search.owns(*driver, done->lookup))
+          search.on_done(clock_now(), *driver, *done);
+        if (const auto* told = std::get_if<dht::event::AnnounceDone>(&e)) stored = search.on_announced(*driver, *told);
+      }
     }
+  }
+  /// One more of ours, on another address of the same family (BEP 45).
+  void add_sibling() {
+    mine.push_back(node(Address::v4(127, 0, 0, 64), 4, [this] { hand_over(); }));
+    mine.back()->use(clock_now(), [&](dht::Node& n, dht::Output& out) {
+      n.add_introducers(clock_now(), {&router[0]->local(), 1}, out);
+    });
+  }
+  /// How many seeds and others the router shows.
+  std::pair<double, double> scrape() {
+    std::optional<dht::event::ScrapeDone> done;
+    std::unique_ptr<DhtDriver> asker;
+    asker = node(Address::v4(127, 0, 0, 65), 5, [&] {
+      std::vector<dht::Event> events;
+      asker->take_events(events);
+      for (const auto& e : events)
+        if (const auto* scraped = std::get_if<dht::event::ScrapeDone>(&e)) done = *scraped;
+    });
+    asker->use(clock_now(), [&](dht::Node& n, dht::Output& out) {
+      n.add_introducers(clock_now(), {&router[0]->local(), 1}, out);
+      (void)n.scrape(clock_now(), kTorrent, out);
+    });
+    REQUIRE(run_until(io, [&] { return done.has_value(); }));
+    return {done->seeds, done->peers};
   }
 };
 
@@ -122,6 +150,80 @@ TEST_CASE("L3 an announcing search begins with a lookup and counts who stores it
   CHECK_FALSE(net.search.active());
   CHECK_FALSE(net.search.announcing());
   CHECK(net.search.next_deadline() == wire::kNever);
+}
+
+TEST_CASE("S7 a torrent that is complete is announced as a seed, at once when it becomes so") {
+  Net net(true);
+  const bool from_the_start = GENERATE(false, true);
+  net.search.set_seed(clock_now(), from_the_start, net.mine);
+  CHECK_FALSE(net.mine[0]->node().ever_answered());
+  net.search.start(clock_now(), net.mine);
+  REQUIRE(run_until(net.io, [&] { return net.stored == 1; }));
+  const auto announced = [&] { return net.router[0]->node().counters().announces_in; };
+  net.search.set_seed(clock_now(), from_the_start, net.mine);  // no news
+  net.io.poll();
+  CHECK(announced() == 1);
+  if (!from_the_start) {
+    net.search.set_seed(clock_now(), true, net.mine);
+    REQUIRE(run_until(net.io, [&] { return announced() > 1 && net.search.rounds() >= 2; }));
+  }
+  const auto [seeds, peers] = net.scrape();
+  CHECK(seeds == Approx(1).margin(0.1));
+  CHECK(peers == Approx(0).margin(0.1));
+}
+
+TEST_CASE("S7 a torrent that is not complete is announced as a peer") {
+  Net net(true);
+  net.search.start(clock_now(), net.mine);
+  REQUIRE(run_until(net.io, [&] { return net.stored == 1; }));
+  const auto [seeds, peers] = net.scrape();
+  CHECK(seeds == Approx(0).margin(0.1));
+  CHECK(peers == Approx(1).margin(0.1));
+}
+
+TEST_CASE("Who only looks says nothing when he has got all of it") {
+  Net net(false);
+  net.search.start(clock_now(), net.mine);
+  REQUIRE(run_until(net.io, [&] { return net.search.rounds() == 1; }));
+  net.search.set_seed(clock_now(), true, net.mine);
+  net.io.poll();
+  CHECK(net.search.rounds() == 1);
+  CHECK(net.router[0]->node().counters().announces_in == 0);
+}
+
+TEST_CASE("L3 several addresses of a family announce after each other, and one of them looks for more peers") {
+  Net net(true);
+  net.add_sibling();
+  REQUIRE(run_until(net.io,
+                    [&] { return net.mine[0]->node().table_size() >= 1 && net.mine[1]->node().table_size() >= 1; }));
+  const auto asked = [&](std::size_t i) { return net.mine[i]->node().counters().queries_out; };
+  const auto sibling_asked = asked(1);
+  const wire::Instant began = clock_now();
+  net.search.start(began, net.mine);
+  REQUIRE(run_until(net.io, [&] { return net.search.rounds() == 1; }));
+  const auto mine_asked = asked(0);
+  // Nobody waits for the other one: a search goes on.
+  net.search.want();
+  net.search.advance(net.search.next_deadline(), net.mine);
+  REQUIRE(run_until(net.io, [&] { return net.search.rounds() == 2; }));
+  CHECK(asked(0) > mine_asked);
+  CHECK(asked(1) <= sibling_asked + 1);  // its own upkeep
+  CHECK(clock_now() < began + PeerSearch::kApart);
+}
+
+TEST_CASE("Of each family the first that is in touch with the network looks for things") {
+  Net net(false);
+  net.mine.clear();
+  net.mine.push_back(net.node(Address::v4(127, 0, 0, 66), 6, [] {}));  // knows nobody
+  CHECK(one_of_each_family(net.mine) == std::vector{net.mine[0].get()});
+  net.add_sibling();
+  CHECK(one_of_each_family(net.mine) == std::vector{net.mine[0].get()});
+  REQUIRE(run_until(net.io, [&] { return net.mine[1]->node().ever_answered(); }));
+  CHECK(one_of_each_family(net.mine) == std::vector{net.mine[1].get()});
+  net.search.start(clock_now(), net.mine);
+  REQUIRE(run_until(net.io, [&] { return net.search.rounds() == 1; }));
+  CHECK(net.mine[0]->node().counters().queries_out == 0);
+  CHECK(one_of_each_family({}).empty());
 }
 
 TEST_CASE("T9 in a tiny network a newcomer is told at once") {
