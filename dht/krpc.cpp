@@ -6,6 +6,8 @@
 #include <cassert>
 #include <cstring>
 
+#include "dht/krpc_fast.hpp"
+
 namespace lodestone::dht::krpc {
 namespace {
 
@@ -442,6 +444,12 @@ std::optional<ItemView> Reply::item(Bytes salt) const {
   return ItemView{value, part};
 }
 
+namespace {
+
+bool looks_like_query(Bytes datagram) { return datagram.size() >= 7 && as_text(datagram.last(7)) == "1:y1:qe"; }
+
+}  // namespace
+
 bool looks_like_reply(Bytes datagram) {
   if (datagram.size() < 7) return false;
   const std::string_view tail = as_text(datagram.last(7));
@@ -449,6 +457,16 @@ bool looks_like_reply(Bytes datagram) {
 }
 
 std::expected<Message, Rejected> Decoder::decode(Bytes datagram) {
+  return looks_like_query(datagram) ? decode_query_like(datagram) : decode_any(datagram);
+}
+
+std::expected<Message, Rejected> Decoder::decode_query_like(Bytes datagram) {
+  std::expected<Message, Rejected> result;  // returned from one place, so that it is never copied
+  if (!read_usual_query(datagram, *result)) result = decode_any(datagram);
+  return result;
+}
+
+std::expected<Message, Rejected> Decoder::decode_any(Bytes datagram) {
   // Trailing bytes are tolerated: some middleboxes and clients pad.
   wire::bencode::Limits limits = wire::bencode::Limits::wire();
   limits.allow_trailing = true;
