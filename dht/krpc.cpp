@@ -6,6 +6,8 @@
 #include <cassert>
 #include <cstring>
 
+#include "dht/krpc_fast.hpp"
+
 namespace lodestone::dht::krpc {
 namespace {
 
@@ -428,6 +430,87 @@ void put_values(Encoder& e, const CompactPeers& peers, std::size_t room) {
   e.literal("e");
 }
 
+/// Writes without asking for room: for who has counted.
+class Pen {
+ public:
+  explicit Pen(std::uint8_t* at) : at_(at) {}
+
+  template <std::size_t kSize>
+  Pen& text(const char (&literal)[kSize]) {
+    std::memcpy(at_, literal, kSize - 1);
+    at_ += kSize - 1;
+    return *this;
+  }
+  template <std::size_t kSize>
+  Pen& fixed(const std::uint8_t* from) {
+    std::memcpy(at_, from, kSize);
+    at_ += kSize;
+    return *this;
+  }
+  Pen& string(Bytes raw) {
+    length(raw.size());
+    if (!raw.empty()) std::memcpy(at_, raw.data(), raw.size());
+    at_ += raw.size();
+    return *this;
+  }
+  Pen& length(std::size_t n) {
+    if (n >= 10) {
+      const std::size_t digits = digits_of(n);
+      for (std::size_t i = digits; i-- > 0; n /= 10) at_[i] = static_cast<std::uint8_t>('0' + n % 10);
+      at_ += digits;
+    } else {
+      *at_++ = static_cast<std::uint8_t>('0' + n);
+    }
+    *at_++ = ':';
+    return *this;
+  }
+  [[nodiscard]] const std::uint8_t* at() const { return at_; }
+
+ private:
+  std::uint8_t* at_;
+};
+
+template <std::size_t kSize>
+void write_nodes(Pen& pen, std::span<const std::uint8_t* const> nodes) {
+  pen.length(nodes.size() * kSize);
+  for (const std::uint8_t* node : nodes) pen.fixed<kSize>(node);
+}
+
+/// What nearly every reply is: one from an IPv4 node, with nodes of IPv4, a token, peers or none of them, and room for
+/// all. 0: something else is. As below, byte for byte.
+std::size_t encode_plain_reply(MutableBytes out, Bytes transaction, std::string_view version, const ReplyBody& body) {
+  constexpr std::size_t kNode = Contact::compact_size(Family::v4);
+  constexpr std::size_t kPeer = Endpoint::compact_size(Family::v4);
+  constexpr std::size_t kFixed = 7 + kPeer + 4 + 7 + NodeId::kSize + 1;  // d2:ip6: 1:rd 2:id20: e
+  constexpr std::size_t kSlack = 32;  // where it gets tight, what is left out is decided below
+  if (body.item != nullptr || body.samples != nullptr || body.scrape != nullptr || body.other_nodes) return 0;
+  if (body.nodes_family == Family::v6 || body.to.family() == Family::v6) return 0;
+  std::size_t size = kFixed + tail_size(transaction, version);
+  if (body.nodes_family) size += 7 + string_size(body.nodes.size() * kNode);
+  if (!body.token.empty()) size += 7 + string_size(body.token.size());
+  if (body.values.count != 0 && body.values.size != kPeer) return 0;
+  size += values_size(body.values);
+  if (out.size() < size + kSlack) return 0;
+
+  std::array<std::uint8_t, 18> ip;
+  body.to.write_compact(ip.data());
+  Pen pen{out.data()};
+  pen.text("d2:ip6:").fixed<kPeer>(ip.data()).text("1:rd2:id20:").fixed<NodeId::kSize>(body.id.bytes().data());
+  if (body.nodes_family) write_nodes<kNode>(pen.text("5:nodes"), body.nodes);
+  if (!body.token.empty()) pen.text("5:token").string(body.token);
+  if (body.values.count != 0) {
+    pen.text("6:valuesl");
+    for (std::size_t i = 0; i < body.values.count; ++i)
+      pen.text("6:").fixed<kPeer>(body.values.data + i * body.values.stride);
+    pen.text("e");
+  }
+  pen.text("e1:t").string(transaction);
+  if (!version.empty()) pen.text("1:v").string(wire::as_bytes(version));
+  pen.text("1:y1:re");
+  assert(pen.at() == out.data() + size);
+  return size;
+}
+
 }  // namespace
 
 std::optional<ItemView> Reply::item(Bytes salt) const {
@@ -442,6 +525,12 @@ std::optional<ItemView> Reply::item(Bytes salt) const {
   return ItemView{value, part};
 }
 
+namespace {
+
+bool looks_like_query(Bytes datagram) { return datagram.size() >= 7 && as_text(datagram.last(7)) == "1:y1:qe"; }
+
+}  // namespace
+
 bool looks_like_reply(Bytes datagram) {
   if (datagram.size() < 7) return false;
   const std::string_view tail = as_text(datagram.last(7));
@@ -449,6 +538,16 @@ bool looks_like_reply(Bytes datagram) {
 }
 
 std::expected<Message, Rejected> Decoder::decode(Bytes datagram) {
+  return looks_like_query(datagram) ? decode_query_like(datagram) : decode_any(datagram);
+}
+
+std::expected<Message, Rejected> Decoder::decode_query_like(Bytes datagram) {
+  std::expected<Message, Rejected> result;  // returned from one place, so that it is never copied
+  if (!read_usual_query(datagram, *result)) result = decode_any(datagram);
+  return result;
+}
+
+std::expected<Message, Rejected> Decoder::decode_any(Bytes datagram) {
   // Trailing bytes are tolerated: some middleboxes and clients pad.
   wire::bencode::Limits limits = wire::bencode::Limits::wire();
   limits.allow_trailing = true;
@@ -527,6 +626,7 @@ std::size_t encode_sample_infohashes(MutableBytes out, const QueryHead& head, co
 }
 
 std::size_t encode_reply(MutableBytes out, Bytes transaction, std::string_view version, const ReplyBody& body) {
+  if (const std::size_t size = encode_plain_reply(out, transaction, version, body); size != 0) return size;
   Encoder e{out};
   std::array<std::uint8_t, 18> ip;
   const std::size_t ip_size = body.to.write_compact(ip.data());

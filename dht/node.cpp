@@ -144,7 +144,7 @@ void Node::State::answer(Instant now, const Throttle::Visit& visit, std::size_t 
                          Answer&& answer) {
   const std::size_t before = out.datagrams.size();
   const bool verified = throttle.verified(now, visit);
-  const std::size_t room = throttle.allowance(now, visit, received, kNoLimit);
+  const std::size_t room = verified ? kNoLimit : throttle.allowance(now, visit, received, kNoLimit);
   if (answer(room)) throttle.verify(now, visit);  // it has echoed a token that we sent it
   if (verified) return;
   std::size_t sent = 0;

@@ -57,8 +57,46 @@ class Nearest {
       // What is left shares this bit and all before it.
       if (full() && ((entries[low].id_begin() ^ prefix_) & ~(bit - 1)) > keys_[size_ - 1]) return;
     }
+    if (high - low <= kFew && show_few(entries, low, high, good_only)) return;
     for (std::size_t i = low; i < high; ++i)
       if (!good_only || entries[i].good()) show(entries[i].id_begin() ^ prefix_, entries[i]);
+  }
+  /// Nearly always they are all farther than those that are here. Each is put where as many are closer as there are,
+  /// which takes more comparisons than show() but none that the processor would have to guess. False: not so, or 64
+  /// bits do not tell them apart; nothing was done then.
+  bool show_few(const TableEntries& entries, std::size_t low, std::size_t high, bool good_only) {
+    std::array<std::uint64_t, kFew> keys;
+    std::array<const Entry*, kFew> few;
+    std::array<std::size_t, kFew> closer_ones{};
+    const bool first = size_ == 0;
+    const std::uint64_t last = first ? 0 : keys_[size_ - 1];
+    std::size_t n = 0;
+    bool fits = true;
+    for (std::size_t i = low; i < high; ++i) {
+      const std::uint64_t key = entries[i].id_begin() ^ prefix_;
+      keys[n] = key;
+      few[n] = &entries[i];
+      const bool counts = !good_only || entries[i].good();
+      fits &= first | (key > last) | !counts;
+      n += counts;
+    }
+    for (std::size_t a = 1; a < n; ++a) {
+      for (std::size_t b = 0; b < a; ++b) {
+        const bool closer = keys[a] < keys[b];
+        closer_ones[b] += closer;
+        closer_ones[a] += !closer;
+        fits &= keys[a] != keys[b];
+      }
+    }
+    if (!fits) return false;
+    for (std::size_t a = 0; a < n; ++a) {
+      const std::size_t at = size_ + closer_ones[a];
+      if (at >= out_.size()) continue;
+      out_[at] = few[a];
+      keys_[at] = keys[a];
+    }
+    size_ = std::min(size_ + n, out_.size());
+    return true;
   }
   void show(std::uint64_t key, const Entry& e) {
     if (size_ == out_.size() && !before(key, e, size_ - 1)) return;

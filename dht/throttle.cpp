@@ -46,6 +46,7 @@ Throttle::Visit Throttle::visit(wire::Instant now, const wire::Address& source) 
   const std::uint32_t address = addresses_.touch(address_key(source), idle);
   std::uint32_t& prefix = addresses_[address].prefix;
   prefix = prefixes_.touch(prefix_key(source), prefix, idle);
+  standings_.prefetch(prefixes_.name(prefix));  // it is there when the datagram has been read
   return {address, prefix};
 }
 

@@ -104,6 +104,38 @@ TEST_CASE("a reply carries ip, nodes, token and values in canonical order") {
   CHECK(r.reply().values->size() == 2);
 }
 
+TEST_CASE("a reply with ample room is the same as one with just enough") {
+  const auto our_id = id();
+  ByteVector compact;  // all different, so that none can stand for another
+  for (int i = 0; i < 8 * 26; ++i) compact.push_back(static_cast<std::uint8_t>(i));
+  std::vector<const std::uint8_t*> nodes;
+  for (std::size_t i = 0; i < 8; ++i) nodes.push_back(compact.data() + 26 * i);
+  ByteVector peers;
+  for (int i = 0; i < 8 * 100; ++i) peers.push_back(static_cast<std::uint8_t>(i * 7));
+  const std::string long_token(12, 't'), long_transaction(120, 'x');
+  for (const char* to : {"9.8.7.6:772", "[2606:4700::1]:5"})
+    for (const std::size_t n : {99u, 0u, 1u, 3u, 4u, 8u})  // 99: no nodes asked for
+      for (const std::size_t values : {0u, 1u, 100u})
+        for (const std::string& token : {std::string{}, std::string{"tok"}, long_token})
+          for (const std::string& transaction : {std::string{}, std::string{"aa"}, long_transaction})
+            for (const char* version : {"", "LD\1\2"}) {
+              ReplyBody body{our_id, *wire::Endpoint::parse(to), std::nullopt, {}, as_bytes(token), {}};
+              if (n != 99) {
+                body.nodes_family = wire::Family::v4;
+                body.nodes = {nodes.data(), n};
+              }
+              body.values = {peers.data(), values, 8, 6};
+              const auto with_room = [&](std::size_t room) {
+                return encoded([&](auto out) { return encode_reply(out, as_bytes(transaction), version, body); }, room);
+              };
+              const std::string ample = with_room(4'096);
+              REQUIRE(!ample.empty());
+              // A few bytes may stay free.
+              for (std::size_t room = ample.size() + 4; room < ample.size() + 64; ++room)
+                REQUIRE(with_room(room) == ample);
+            }
+}
+
 TEST_CASE("a reply that does not fit loses values, then nodes, and never its end") {
   const auto our_id = id();
   const dht::CompactContact node{{our_id, *wire::Endpoint::parse("1.2.3.4:5")}};
