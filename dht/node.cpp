@@ -64,6 +64,9 @@ Limits Limits::bootstrap() {
   Limits l = node();
   l.prefix_rate = 2'000;
   l.prefix_burst = 10'000;
+  l.ring_size = 1'000'000;
+  l.ping_queue = 500'000;
+  l.visitors = 1'000'000;
   return l;
 }
 
@@ -85,11 +88,15 @@ Node::State::State(Instant start, NodeConfig settings, wire::Rng generator)
       endpoints(config.limits.remembered_endpoints, random_secret(rng)),
       density(config.limits.k),
       responder(start, config, rng),
+      ring_memory(config.introducer_memory.empty() ? introducer_bytes(config.family, config.limits) : 0),
       verifier(config.limits.early_rate),
       bootstrap(static_cast<std::size_t>(config.limits.k)),
       maintenance(config.limits.bucket_refresh),
       announcer(config.limits),
-      latest(start) {}
+      latest(start) {
+  if (config.limits.ring_size == 0) return;
+  introducer.emplace(start, config, ring_memory.empty() ? config.introducer_memory : ring_memory, rng);
+}
 
 // --- what comes in ---
 
@@ -119,7 +126,8 @@ void Node::State::receive(Instant now, const Endpoint& from, Bytes datagram, con
   }
   const auto* reply = std::get_if<krpc::Reply>(&message->body);
   const bool matched =
-      reply != nullptr ? on_reply(now, from, *message, *reply, out) : on_error(now, from, *message, out);
+      on_pong(now, from, *message, out) ||
+      (reply != nullptr ? on_reply(now, from, *message, *reply, out) : on_error(now, from, *message, out));
   if (matched) {
     throttle.verify(now, visit);
   } else {
@@ -155,11 +163,44 @@ void Node::State::on_query(Instant now, const Endpoint& from, Bytes transaction,
     ++counters.unanswered_read_only;
     return;
   }
-  const Responder::Tables tables{table, sister != nullptr ? &sister->state_->table : nullptr};
+  const Shown shown = introduce(now, from, query, sister, out);
+  const Responder::Tables tables{table, sister != nullptr ? &sister->state_->table : nullptr, shown.own.span(),
+                                 shown.other.span(), shown.wanted};
   answer(now, visit, received, out, [&](std::size_t room) {
     return responder.answer(now, from, transaction, query, room, tables, rng, out.datagrams, counters);
   });
   if (!query.read_only) meet(now, {query.id, from});
+}
+
+Node::State::Shown Node::State::introduce(Instant now, const Endpoint& from, const krpc::Query& query,
+                                          const Node* sister, Output& out) {
+  Shown shown;
+  if (!introducer) return shown;
+  using krpc::Method;
+  const bool nodes =
+      query.method != Method::ping && query.method != Method::announce_peer && query.method != Method::put;
+  shown.wanted = introducer->asked_by(now, {query.id, from}, query.read_only, nodes, rng, out.datagrams);
+  if (shown.wanted == 0) return shown;
+  const bool asked = query.want_v4 || query.want_v6;
+  const auto wants = [&](Family family) { return family == Family::v4 ? query.want_v4 : query.want_v6; };
+  if (!asked || wants(config.family)) shown.own = introducer->hand_out(shown.wanted, from);
+  if (sister == nullptr || !wants(sister->family()) || !sister->state_->introducer) return shown;
+  shown.other = sister->state_->introducer->hand_out(shown.wanted, from);
+  return shown;
+}
+
+bool Node::State::on_pong(Instant now, const Endpoint& from, const krpc::Message& message, Output& out) {
+  if (!introducer || !introducer->is_ours(now, from, message.transaction, rng)) return false;
+  connected(now);
+  const auto* reply = std::get_if<krpc::Reply>(&message.body);
+  ++(reply != nullptr ? counters.replies_in : counters.errors_in);
+  if (reply != nullptr) {
+    introducer->answered(now, {reply->id, from}, rng);
+    if (reply->external && reply->external->family() == config.family) own_address.vote(from, *reply->external);
+    if (reply->external && !config.private_net) address_votes.vote(now, from.address, reply->external->address);
+  }
+  work(now, out);
+  return true;
 }
 
 bool Node::State::on_reply(Instant now, const Endpoint& from, const krpc::Message& message, const krpc::Reply& reply,
@@ -272,6 +313,11 @@ void Node::State::advance(Instant now, Output& out) {
   while (const auto late = queries.next_late(now)) on_late(now, *late, out);
   count_failures(now);
   if (responder.next_sweep() <= now) responder.sweep(now);
+  if (introducer) {
+    const std::uint64_t before = introducer->counters().pings;
+    introducer->advance(now, rng, out.datagrams);
+    counters.queries_out += introducer->counters().pings - before;
+  }
   work(now, out);
 }
 
@@ -280,6 +326,7 @@ Instant Node::State::next_deadline() const {
   Instant next = std::min({queries.next_deadline(), outage.next_deadline(), responder.next_sweep(),
                            bootstrap.next_deadline(), maintenance.next_deadline(),
                            announcer.next_deadline(table.size()), republisher.next_deadline(table.size())});
+  if (introducer) next = std::min(next, introducer->next_deadline());
   // While the rpc table is full, its own deadlines are what verification waits for.
   if (!queries.full()) next = std::min({next, verifier.next_deadline(), beyond.next_deadline()});
   return next;
@@ -341,6 +388,7 @@ void Node::State::unanswered(Instant now, const Contact& contact, Instant sent) 
 }
 
 void Node::State::connected(Instant now) {
+  if (introducer) introducer->heard(now);
   if (outage.heard(now)) bootstrap.first_contact(now);
   count_failures(now);
 }
@@ -390,6 +438,10 @@ bool Node::State::impostor(Instant now, const Contact& known, const NodeId& clai
 }
 
 // --- the public face ---
+
+std::size_t introducer_bytes(Family family, const Limits& limits) {
+  return limits.ring_size == 0 ? 0 : Introducer::bytes_for(family, limits);
+}
 
 Node::Node(Instant now, NodeConfig config, wire::Rng rng)
     : state_(std::make_unique<State>(now, std::move(config), rng)) {}
@@ -456,6 +508,14 @@ Snapshot Node::snapshot(UnixSeconds wall_now, Instant now) const {
   }
   state_->beyond.save(now, wall_now, out);
   return out;
+}
+
+void Node::restore_ring(Bytes contacts) {
+  State& s = *state_;
+  if (!s.introducer) return;
+  for_each_contact(contacts, s.config.family, kNoLimit, [&](const Contact& c) {
+    if (s.guard.allows(c.endpoint)) s.introducer->restore(c);
+  });
 }
 
 void Node::assume(Instant now, std::span<const KnownContact> contacts) {
@@ -601,6 +661,10 @@ std::vector<NodeView> Node::closest(const Key& target, std::size_t n) const {
   return out;
 }
 
+Bytes Node::ring() const { return state_->introducer ? state_->introducer->ring().contacts() : Bytes{}; }
+std::size_t Node::ring_size() const { return state_->introducer ? state_->introducer->ring().size() : 0; }
+std::size_t Node::ping_queue() const { return state_->introducer ? state_->introducer->queued() : 0; }
+
 std::size_t Node::stored_peers(const InfoHash& info_hash) const {
   return state_->responder.store().count(Key{info_hash.bytes()});
 }
@@ -614,6 +678,7 @@ const Counters& Node::counters() const {
   state_->counters.named_corrected = state_->endpoints.corrected();
   state_->counters.named_avoided = state_->endpoints.avoided();
   state_->beyond.count_in(state_->counters);
+  if (state_->introducer) state_->counters.introducer = state_->introducer->counters();
   return state_->counters;
 }
 
@@ -625,6 +690,7 @@ void Node::check_invariants() const {
   s.beyond.check_invariants();
   s.responder.store().check_invariants();
   s.responder.items().check_invariants();
+  if (s.introducer) s.introducer->check_invariants();
   assert(s.next_deadline() <= s.queries.next_deadline());
   assert(s.joining == 0 || s.bootstrap.running());
   assert(s.lingering.size() <= s.queries.table().size());

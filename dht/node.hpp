@@ -78,11 +78,18 @@ struct Limits {
   std::size_t cached_lookups = 64;                      // info-hashes whose last lookup is remembered; 0: none
   std::size_t remembered_endpoints = 256;               // L6: that are not what they were named as, or silent
   std::size_t max_outstanding = 2'000;
-  std::size_t max_lookups = 64;             // running at once; more wait in line
-  [[nodiscard]] static Limits client();     // get, seed, dht ...
-  [[nodiscard]] static Limits node();       // a persistent node: larger store
-  [[nodiscard]] static Limits bootstrap();  // whom newcomers ask first: whole providers behind a few addresses
-  [[nodiscard]] static Limits crawler();    // asks much, stores little
+  std::size_t max_lookups = 64;  // running at once; more wait in line
+  // Of an introducer (dht/introducer), of each family.
+  std::size_t ring_size = 0;                       // nodes it can hand out; 0: it is none
+  std::size_t ping_queue = 0;                      // T2: newcomers that wait to be verified
+  std::size_t visitors = 0;                        // that are known again
+  std::size_t early_ring = 1'000;                  // T2: below this many in the ring verify at once
+  Duration ring_round = std::chrono::minutes(30);  // each in the ring is asked so often
+  double ring_pings = 10'000;                      // and at most so many a second
+  [[nodiscard]] static Limits client();            // get, seed, dht ...
+  [[nodiscard]] static Limits node();              // a persistent node: larger store
+  [[nodiscard]] static Limits bootstrap();         // whom newcomers ask first: whole providers behind a few addresses
+  [[nodiscard]] static Limits crawler();           // asks much, stores little
 };
 
 struct NodeConfig {
@@ -93,6 +100,9 @@ struct NodeConfig {
   bool read_only = false;      // T7, BEP 43: "ro" in our queries, and we answer none
   std::string version = "LD";  // "v": at most 4 bytes
   Limits limits;
+  /// For the ring and what belongs to it: introducer_bytes(), zeroed, aligned to 4, to outlive the node. Memory that
+  /// has not been touched need not be there. Empty: the node makes its own.
+  wire::MutableBytes introducer_memory = {};
 };
 
 using LookupId = std::uint32_t;
@@ -266,6 +276,21 @@ struct KnownContact {
   Duration rtt{};  // 0: unknown
 };
 
+/// Of an introducer; all zero where there is none.
+struct IntroducerCounters {
+  std::uint64_t served = 0, served_again = 0, nodes_handed = 0;  // queries for nodes; again: short, within 10 min
+  std::uint64_t pings = 0, pings_early = 0, pongs = 0;
+  std::uint64_t queued = 0, queued_already = 0;  // newcomers that wait for their ping
+  std::uint64_t queue_full = 0;                  // and those who may not
+  std::uint64_t postponed = 0;                   // had asked us again when their time had come
+  std::uint64_t added = 0, added_early = 0, displaced = 0, renewed = 0;
+  // Answered, and were not taken: we; too soon to tell; another port of that address is here; by ContactRing::Verdict.
+  std::uint64_t refused_self = 0, refused_early = 0, refused_taken = 0, refused_full = 0, refused_crowded = 0,
+                refused_unproven = 0;
+  std::uint64_t silent = 0;   // out: did not answer twice
+  std::uint64_t excused = 0;  // T5: nobody could be heard
+};
+
 struct Counters {
   std::uint64_t datagrams_in = 0, queries_in = 0, replies_in = 0, errors_in = 0, malformed_in = 0, stray_replies = 0,
                 refused_source = 0, queries_out = 0, replies_out = 0, timeouts = 0, evicted = 0, announces_in = 0,
@@ -291,7 +316,11 @@ struct Counters {
   std::uint64_t misnamed_replies = 0, named_corrected = 0, named_avoided = 0;
   // `evicted` by reason.
   std::uint64_t evicted_silent = 0, evicted_impostor = 0;
+  IntroducerCounters introducer;
 };
+
+/// What NodeConfig::introducer_memory is to have; 0 for who is no introducer.
+[[nodiscard]] std::size_t introducer_bytes(Family family, const Limits& limits);
 
 class Node {
  public:
@@ -317,6 +346,9 @@ class Node {
   /// The table, the store, where lookups ended; until the node is in, also what was restored: a start without a network
   /// must not cost it.
   [[nodiscard]] Snapshot snapshot(UnixSeconds wall_now, Instant now) const;
+
+  /// Of an introducer: compact contacts that ring() has shown in an earlier run.
+  void restore_ring(Bytes contacts);
 
   /// For the simulator: what a node that has been here since its start, and has long joined, has in its table. Contacts
   /// are at most as old as the start is; those of the shallow buckets come first.
@@ -366,6 +398,11 @@ class Node {
   /// Where most of those who answered lately say we are (BEP 42 "ip").
   [[nodiscard]] std::optional<Endpoint> external() const;
   [[nodiscard]] std::vector<NodeView> closest(const Key& target, std::size_t n) const;
+  /// Of an introducer: the compact contacts of its ring, as they lie in memory; good until the next call that is not
+  /// const. And how many newcomers wait to be verified.
+  [[nodiscard]] Bytes ring() const;
+  [[nodiscard]] std::size_t ring_size() const;
+  [[nodiscard]] std::size_t ping_queue() const;
   [[nodiscard]] std::size_t stored_peers(const InfoHash& info_hash) const;
   [[nodiscard]] std::size_t stored_items() const;
   [[nodiscard]] const Counters& counters() const;
