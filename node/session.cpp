@@ -19,6 +19,7 @@ constexpr wire::Duration kDialTimeout = std::chrono::seconds(10);
 // A young table changes fast, and a kill shall not cost much of it; an old one is saved rarely.
 constexpr wire::Duration kFirstDhtSave = std::chrono::seconds(15);
 constexpr wire::Duration kDhtSaveInterval = std::chrono::minutes(5);
+constexpr wire::Duration kRingSaveInterval = std::chrono::hours(1);
 
 /// BEP 20 form; the rest is random.
 wire::PeerId make_peer_id(wire::Rng& rng) {
@@ -43,6 +44,7 @@ Session::Impl::Impl(Runtime& r, SessionConfig c)
       introducer_back_off(std::chrono::seconds(5)),
       introducer_timer(host.io, [this] { wake([this] { ask_introducers(); }); }),
       dht_saved_at(now),
+      rings_saved_at(now),
       dht_save_after(kFirstDhtSave),
       links(host.io, host.blocks, *this),
       dialer(host.io, kDialTimeout, [this](Dialer::Result&& result) { wake([&] { on_dialled(std::move(result)); }); }),
@@ -162,6 +164,7 @@ void Session::Impl::tick() {
     save_dht();
     look_for_items();
   }
+  if (now - rings_saved_at >= kRingSaveInterval) save_rings(false);
 }
 
 void Session::Impl::finish_stopping() {
@@ -173,6 +176,7 @@ void Session::Impl::finish_stopping() {
   links.for_each([&](LinkKey key, const Link&) { left.push_back(key); });
   for (const LinkKey key : left) links.close(key);
   save_dht();
+  save_rings(true);
   if (node_lock) {
     // The lock goes when what was saved under it is on the disk.
     auto lock = std::make_shared<std::optional<FileLock>>(std::move(node_lock));

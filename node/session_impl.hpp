@@ -23,6 +23,7 @@
 #include "node/net/dialer.hpp"
 #include "node/net/timer.hpp"
 #include "node/ops/locks.hpp"
+#include "node/ops/mapping.hpp"
 #include "node/ops/state_dir.hpp"
 #include "node/runtime_impl.hpp"
 #include "node/session.hpp"
@@ -85,6 +86,8 @@ struct Session::Impl final : LinkObserver {
   void on_introducer(const magnet::HostPort& name, const std::vector<wire::Endpoint>& found);
   bool dispatch_dht_events();
   void save_dht();
+  /// Whom an introducer hands out; `last`: the nodes are about to end, and what they have is written as it lies there.
+  void save_rings(bool last);
   /// Has the nodes put what lies in the state directory, and only that (BEP 44).
   void look_for_items();
   [[nodiscard]] DhtDriver* dht_for(wire::Family family);
@@ -127,6 +130,7 @@ struct Session::Impl final : LinkObserver {
   std::optional<FileLock> node_lock;
 
   std::vector<wire::Endpoint> listening;
+  std::vector<std::shared_ptr<Mapping>> ring_memory;  // of each of the DHT nodes; null: it is no introducer
   std::vector<std::unique_ptr<DhtDriver>> dht_nodes;
   std::vector<dht::Event> dht_events;  // reused
   DhtEventHandler on_dht_event;
@@ -134,6 +138,7 @@ struct Session::Impl final : LinkObserver {
   wire::Duration introducer_back_off;
   Timer introducer_timer;
   wire::Instant dht_saved_at;
+  wire::Instant rings_saved_at;
   wire::Duration dht_save_after;
   std::optional<double> first_dht_answer;
   bool restored_contacts = false;
