@@ -72,7 +72,9 @@ Introducer::Introducer(Instant now, const NodeConfig& config, wire::MutableBytes
       transactions_(now, kSecret, rng),
       early_pings_(config.limits.early_rate, config.limits.early_rate),
       queue_pings_(max_pace_, std::max(1.0, max_pace_ * kRunEvery)),
-      round_due_(now) {}
+      round_due_(now) {
+  assert(config.limits.ping_queue >= 1 && config.limits.visitors >= 1);
+}
 
 // --- what comes in ---
 

@@ -34,7 +34,7 @@ class Introducer {
   static constexpr std::size_t kHandAgain = 3;  // and to who has had some of late
 
   [[nodiscard]] static std::size_t bytes_for(Family family, const Limits& limits);
-  /// limits.ring_size >= 1; `memory` is aligned to 4 bytes.
+  /// ring_size, ping_queue and visitors of the limits >= 1; `memory` is aligned to 4 bytes.
   Introducer(Instant now, const NodeConfig& config, wire::MutableBytes memory, wire::Rng& rng);
 
   // --- what comes in ---
