@@ -44,6 +44,16 @@ class CompactContact {
   std::uint8_t bytes_[Contact::compact_size(wire::Family::v6)];
 };
 
+/// The same of an endpoint.
+class CompactEndpoint {
+ public:
+  explicit CompactEndpoint(const wire::Endpoint& endpoint) { endpoint.write_compact(bytes_); }
+  [[nodiscard]] const std::uint8_t* data() const { return bytes_; }
+
+ private:
+  std::uint8_t bytes_[wire::Endpoint::compact_size(wire::Family::v6)] = {};
+};
+
 /// Calls f(const Contact&) for each whole compact contact in `raw`, at most `max`; a ragged tail is ignored.
 template <class F>
 void for_each_contact(wire::Bytes raw, wire::Family family, std::size_t max, F&& f) {

@@ -11,7 +11,22 @@
 
 namespace lodestone::dht {
 
-struct Counters {
+/// Of an introducer; all zero where there is none.
+struct IntroducerCounters {
+  std::uint64_t served = 0, served_again = 0, nodes_handed = 0;  // queries for nodes; again: short, within 10 min
+  std::uint64_t pings = 0, pings_early = 0, pongs = 0;
+  std::uint64_t queued = 0, queued_already = 0;  // newcomers that wait for their ping
+  std::uint64_t queue_full = 0;                  // and those who may not
+  std::uint64_t postponed = 0;                   // had asked us again when their time had come
+  std::uint64_t added = 0, added_early = 0, displaced = 0, renewed = 0;
+  // Answered, and were not taken: we; too soon to tell; another port of that address is here; by ContactRing::Verdict.
+  std::uint64_t refused_self = 0, refused_early = 0, refused_taken = 0, refused_full = 0, refused_crowded = 0,
+                refused_unproven = 0;
+  std::uint64_t silent = 0;   // out: did not answer twice
+  std::uint64_t excused = 0;  // T5: nobody could be heard
+};
+
+struct Counters : IntroducerCounters {
   // --- what came in ---
   std::uint64_t datagrams_in = 0, queries_in = 0, replies_in = 0, errors_in = 0, announces_in = 0, puts_in = 0;
   std::uint64_t answered_unverified = 0;                    // S3
@@ -178,6 +193,32 @@ inline constexpr std::array kAll = std::to_array<CounterInfo>({
     {"lookups_forgotten", &C::lookups_forgotten, evicted, "ends of lookups that gave way to newer ones"},
     {"endpoints_displaced", &C::endpoints_displaced, evicted, "silent or misnamed endpoints forgotten for newer ones"},
     {"sources_displaced", &C::sources_displaced, evicted, "throttled sources forgotten for newer ones"},
+
+    {"ring_served", &C::served, in, "queries for nodes that were answered from the ring"},
+    {"ring_served_again", &C::served_again, in, "of these by a few nodes, because they had had some of late"},
+    {"ring_queued", &C::queued, in, "newcomers that wait, or waited, for their ping"},
+    {"ring_queued_already", &C::queued_already, in, "askers that waited for their ping already"},
+    {"ring_pongs", &C::pongs, in, "pings of the ring that were answered"},
+    {"ring_added", &C::added, in, "nodes that entered the ring"},
+    {"ring_added_early", &C::added_early, in, "of these early, because the ring was young"},
+    {"ring_renewed", &C::renewed, in, "nodes of the ring that answered again"},
+    {"ring_queue_full", &C::queue_full, dropped, "newcomers not to be pinged, because too many wait",
+     "newcomers to a full queue"},
+    {"ring_postponed", &C::postponed, dropped, "pings put off, because the newcomer had just asked again"},
+    {"ring_refused_self", &C::refused_self, dropped, "answers to the ring's pings under our own id"},
+    {"ring_refused_early", &C::refused_early, dropped, "answers that came too early to prove anything"},
+    {"ring_refused_taken", &C::refused_taken, dropped,
+     "nodes not let in, because another one of their address is here"},
+    {"ring_refused_full", &C::refused_full, dropped, "nodes not let in, because the ring is full"},
+    {"ring_refused_crowded", &C::refused_crowded, dropped, "nodes not let in, because their prefix has its share"},
+    {"ring_refused_unproven", &C::refused_unproven, dropped,
+     "nodes not let in, because ids that addresses do not allow have their half"},
+    {"ring_handed", &C::nodes_handed, out, "nodes of the ring that were handed out"},
+    {"ring_pings", &C::pings, out, "pings of newcomers and of the ring"},
+    {"ring_pings_early", &C::pings_early, out, "of these at once, because the ring was young"},
+    {"ring_silent", &C::silent, evicted, "nodes that left the ring, because they did not answer twice"},
+    {"ring_displaced", &C::displaced, evicted, "nodes that left the ring for others"},
+    {"ring_excused", &C::excused, evicted, "silences of the ring that count for nothing, because we were offline"},
 });
 
 /// Each member once: what is marked twice was named twice, and then one is missing.

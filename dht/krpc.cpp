@@ -333,7 +333,7 @@ std::size_t finish_query(Encoder& e, const QueryHead& head, std::string_view met
   wire::store_be32(transaction.data(), head.transaction);
   e.literal("e1:q").string(method);
   if (head.read_only) e.literal("2:roi1e");
-  e.literal("1:t").string(Bytes{transaction});
+  e.literal("1:t").string(head.own_transaction.empty() ? Bytes{transaction} : head.own_transaction);
   if (!head.version.empty()) e.literal("1:v").string(head.version);
   e.literal("1:y1:qe");
   return e.size();

@@ -120,7 +120,8 @@ struct QueryHead {
   const wire::NodeId& id;
   std::string_view version;  // "v"; empty: left out
   bool read_only = false;
-  bool want_both = false;  // nodes of both families (BEP 32)
+  bool want_both = false;      // nodes of both families (BEP 32)
+  Bytes own_transaction = {};  // at most 16 bytes; empty: that number
 };
 /// What a get_peers asks for beside peers (BEP 33).
 struct PeersWanted {

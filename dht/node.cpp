@@ -65,6 +65,9 @@ Limits Limits::bootstrap() {
   Limits l = node();
   l.prefix_rate = 2'000;
   l.prefix_burst = 10'000;
+  l.ring_size = 1'000'000;
+  l.ping_queue = 500'000;
+  l.visitors = 1'000'000;
   return l;
 }
 
@@ -86,6 +89,7 @@ Node::State::State(Instant start, NodeConfig settings, wire::Rng generator)
       endpoints(config.limits.remembered_endpoints, random_secret(rng)),
       density(config.limits.k),
       responder(start, config, rng),
+      ring_memory(config.introducer_memory.empty() ? introducer_bytes(config.family, config.limits) : 0),
       verifier(config.limits.early_rate),
       // Who only asks (T7) needs no more than what a lookup starts from.
       referrals(static_cast<std::size_t>(config.read_only ? config.limits.k : config.limits.early_contacts)),
@@ -93,7 +97,10 @@ Node::State::State(Instant start, NodeConfig settings, wire::Rng generator)
       maintenance(config.limits.bucket_refresh),
       announcer(config.limits),
       started(start),
-      latest(start) {}
+      latest(start) {
+  if (config.limits.ring_size == 0) return;
+  introducer.emplace(start, config, ring_memory.empty() ? config.introducer_memory : ring_memory, rng);
+}
 
 // --- what comes in ---
 
@@ -124,7 +131,8 @@ void Node::State::receive(Instant now, const Endpoint& from, Bytes datagram, con
   }
   const auto* reply = std::get_if<krpc::Reply>(&message->body);
   const bool matched =
-      reply != nullptr ? on_reply(now, from, *message, *reply, out) : on_error(now, from, *message, out);
+      on_pong(now, from, *message, out) ||
+      (reply != nullptr ? on_reply(now, from, *message, *reply, out) : on_error(now, from, *message, out));
   if (matched) {
     throttle.verify(now, visit);
   } else {
@@ -160,7 +168,9 @@ void Node::State::on_query(Instant now, const Endpoint& from, Bytes transaction,
     ++counters.unanswered_read_only;
     return;
   }
-  const Responder::Tables tables{table, sister != nullptr ? &sister->state_->table : nullptr};
+  const Shown shown = introduce(now, from, query, sister, out);
+  const Responder::Tables tables{table, sister != nullptr ? &sister->state_->table : nullptr, shown.own.span(),
+                                 shown.other.span(), shown.wanted};
   answer(now, visit, received, out, [&](std::size_t room) {
     return responder.answer(now, from, transaction, query, room, tables, rng, out.datagrams, counters);
   });
@@ -169,6 +179,37 @@ void Node::State::on_query(Instant now, const Endpoint& from, Bytes transaction,
     return;
   }
   meet(now, {query.id, from});
+}
+
+Node::State::Shown Node::State::introduce(Instant now, const Endpoint& from, const krpc::Query& query,
+                                          const Node* sister, Output& out) {
+  Shown shown;
+  if (!introducer) return shown;
+  using krpc::Method;
+  const bool nodes =
+      query.method != Method::ping && query.method != Method::announce_peer && query.method != Method::put;
+  shown.wanted = introducer->asked_by(now, {query.id, from}, query.read_only, nodes, rng, out.datagrams);
+  if (shown.wanted == 0) return shown;
+  const bool asked = query.want_v4 || query.want_v6;
+  const auto wants = [&](Family family) { return family == Family::v4 ? query.want_v4 : query.want_v6; };
+  if (!asked || wants(config.family)) shown.own = introducer->hand_out(shown.wanted, from);
+  if (sister == nullptr || !wants(sister->family()) || !sister->state_->introducer) return shown;
+  shown.other = sister->state_->introducer->hand_out(shown.wanted, from);
+  return shown;
+}
+
+bool Node::State::on_pong(Instant now, const Endpoint& from, const krpc::Message& message, Output& out) {
+  if (!introducer || !introducer->is_ours(now, from, message.transaction, rng)) return false;
+  connected(now);
+  const auto* reply = std::get_if<krpc::Reply>(&message.body);
+  ++(reply != nullptr ? counters.replies_in : counters.errors_in);
+  if (reply != nullptr) {
+    introducer->answered(now, {reply->id, from}, rng);
+    if (reply->external && reply->external->family() == config.family) own_address.vote(from, *reply->external);
+    if (reply->external && !config.private_net) address_votes.vote(now, from.address, reply->external->address);
+  }
+  work(now, out);
+  return true;
 }
 
 bool Node::State::on_reply(Instant now, const Endpoint& from, const krpc::Message& message, const krpc::Reply& reply,
@@ -288,6 +329,11 @@ void Node::State::advance(Instant now, Output& out) {
   while (const auto late = queries.next_late(now)) on_late(now, *late, out);
   count_failures(now);
   if (responder.next_sweep() <= now) responder.sweep(now);
+  if (introducer) {
+    const std::uint64_t before = introducer->counters().pings;
+    introducer->advance(now, rng, out.datagrams);
+    counters.queries_out += introducer->counters().pings - before;
+  }
   work(now, out);
 }
 
@@ -296,6 +342,7 @@ Instant Node::State::next_deadline() const {
   Instant next = std::min({queries.next_deadline(), outage.next_deadline(), responder.next_sweep(),
                            bootstrap.next_deadline(), maintenance.next_deadline(),
                            announcer.next_deadline(table.size()), republisher.next_deadline(table.size())});
+  if (introducer) next = std::min(next, introducer->next_deadline());
   // While the rpc table is full, its own deadlines are what verification waits for.
   if (!queries.full()) next = std::min({next, verifier.next_deadline(), beyond.next_deadline()});
   return next;
@@ -372,6 +419,7 @@ void Node::State::unanswered(Instant now, const Contact& contact, Instant sent) 
 }
 
 void Node::State::connected(Instant now) {
+  if (introducer) introducer->heard(now);
   if (outage.heard(now)) bootstrap.first_contact(now);
   count_failures(now);
 }
@@ -419,6 +467,10 @@ bool Node::State::impostor(Instant now, const Contact& known, const NodeId& clai
 }
 
 // --- the public face ---
+
+std::size_t introducer_bytes(Family family, const Limits& limits) {
+  return limits.ring_size == 0 ? 0 : Introducer::bytes_for(family, limits);
+}
 
 Node::Node(Instant now, NodeConfig config, wire::Rng rng)
     : state_(std::make_unique<State>(now, std::move(config), rng)) {}
@@ -506,6 +558,14 @@ void Node::offer(Instant now, std::span<const Contact> contacts, Output& out) {
     if (s.verifier.offer(now, c, now)) s.referrals.taken(now);
   }
   s.work(now, out);
+}
+
+void Node::restore_ring(Bytes contacts) {
+  State& s = *state_;
+  if (!s.introducer) return;
+  for_each_contact(contacts, s.config.family, kNoLimit, [&](const Contact& c) {
+    if (s.guard.allows(c.endpoint)) s.introducer->restore(c);
+  });
 }
 
 void Node::assume(Instant now, std::span<const KnownContact> contacts) {
@@ -662,6 +722,10 @@ std::vector<NodeView> Node::closest(const Key& target, std::size_t n) const {
   return out;
 }
 
+Bytes Node::ring() const { return state_->introducer ? state_->introducer->ring().contacts() : Bytes{}; }
+std::size_t Node::ring_size() const { return state_->introducer ? state_->introducer->ring().size() : 0; }
+std::size_t Node::ping_queue() const { return state_->introducer ? state_->introducer->queued() : 0; }
+
 std::size_t Node::stored_peers(const InfoHash& info_hash) const {
   return state_->responder.store().count(Key{info_hash.bytes()});
 }
@@ -688,6 +752,7 @@ void Node::State::gather_counters() {
   c.introducers_displaced = bootstrap.displaced();
   c.failures_excused = outage.excused();
   beyond.count_in(c);
+  if (introducer) static_cast<IntroducerCounters&>(c) = introducer->counters();
   const RoutingTable::Dropped& dropped = table.dropped();
   c.contacts_crowded = dropped.crowded;
   c.contacts_twin = dropped.twin;
@@ -706,6 +771,7 @@ void Node::check_invariants() const {
   s.beyond.check_invariants();
   s.responder.store().check_invariants();
   s.responder.items().check_invariants();
+  if (s.introducer) s.introducer->check_invariants();
   assert(s.next_deadline() <= s.queries.next_deadline());
   assert(s.joining == 0 || s.bootstrap.running());
   assert(s.lingering.size() <= s.queries.table().size());

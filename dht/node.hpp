@@ -81,11 +81,18 @@ struct Limits {
   std::size_t cached_lookups = 64;                      // info-hashes whose last lookup is remembered; 0: none
   std::size_t remembered_endpoints = 256;               // L6: that are not what they were named as, or silent
   std::size_t max_outstanding = 2'000;
-  std::size_t max_lookups = 64;             // running at once; more wait in line
-  [[nodiscard]] static Limits client();     // get, seed, dht ...
-  [[nodiscard]] static Limits node();       // a persistent node: larger store
-  [[nodiscard]] static Limits bootstrap();  // whom newcomers ask first: whole providers behind a few addresses
-  [[nodiscard]] static Limits crawler();    // asks much, stores little
+  std::size_t max_lookups = 64;  // running at once; more wait in line
+  // Of an introducer (dht/introducer), of each family.
+  std::size_t ring_size = 0;                       // nodes it can hand out; 0: it is none
+  std::size_t ping_queue = 0;                      // T2: newcomers that wait to be verified
+  std::size_t visitors = 0;                        // that are known again
+  std::size_t early_ring = 1'000;                  // T2: below this many in the ring verify at once
+  Duration ring_round = std::chrono::minutes(30);  // each in the ring is asked so often
+  double ring_pings = 10'000;                      // and at most so many a second
+  [[nodiscard]] static Limits client();            // get, seed, dht ...
+  [[nodiscard]] static Limits node();              // a persistent node: larger store
+  [[nodiscard]] static Limits bootstrap();         // whom newcomers ask first: whole providers behind a few addresses
+  [[nodiscard]] static Limits crawler();           // asks much, stores little
 };
 
 struct NodeConfig {
@@ -97,6 +104,9 @@ struct NodeConfig {
   bool read_only = false;      // T7, BEP 43: "ro" in our queries, and we answer none
   std::string version = "LD";  // "v": at most 4 bytes
   Limits limits;
+  /// For the ring and what belongs to it: introducer_bytes(), zeroed, aligned to 4, to outlive the node. Memory that
+  /// has not been touched need not be there. Empty: the node makes its own.
+  wire::MutableBytes introducer_memory = {};
 };
 
 using LookupId = std::uint32_t;
@@ -279,6 +289,9 @@ struct KnownContact {
   Duration rtt{};  // 0: unknown
 };
 
+/// What NodeConfig::introducer_memory is to have; 0 for who is no introducer.
+[[nodiscard]] std::size_t introducer_bytes(Family family, const Limits& limits);
+
 class Node {
  public:
   Node(Instant now, NodeConfig config, wire::Rng rng);
@@ -303,6 +316,9 @@ class Node {
   /// The table, the store, where lookups ended; until the node is in, also what was restored: a start without a network
   /// must not cost it.
   [[nodiscard]] Snapshot snapshot(UnixSeconds wall_now, Instant now) const;
+
+  /// Of an introducer: compact contacts that ring() has shown in an earlier run.
+  void restore_ring(Bytes contacts);
 
   /// The items that others have put here (BEP 44), as dht/items_snapshot writes and reads them. What they put meanwhile
   /// stays if it is newer.
@@ -372,6 +388,11 @@ class Node {
   /// Where most of those who answered lately say we are (BEP 42 "ip").
   [[nodiscard]] std::optional<Endpoint> external() const;
   [[nodiscard]] std::vector<NodeView> closest(const Key& target, std::size_t n) const;
+  /// Of an introducer: the compact contacts of its ring, as they lie in memory; good until the next call that is not
+  /// const. And how many newcomers wait to be verified.
+  [[nodiscard]] Bytes ring() const;
+  [[nodiscard]] std::size_t ring_size() const;
+  [[nodiscard]] std::size_t ping_queue() const;
   [[nodiscard]] std::size_t stored_peers(const InfoHash& info_hash) const;
   [[nodiscard]] std::size_t stored_items() const;
   [[nodiscard]] const Counters& counters() const;

@@ -252,6 +252,7 @@ void Node::State::take_id(Instant now, Output& out) {
   table.move_to(next_id);
   beyond.move_to(next_id);
   responder.move_to(next_id);
+  if (introducer) introducer->move_to(next_id);
   // Once more, so that the neighbours hear of us, and the bucket that is ours now is filled.
   if (joining == 0) bootstrap.first_contact(now);
   maintenance.wake(now);

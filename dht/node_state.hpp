@@ -13,6 +13,7 @@
 #include "dht/density.hpp"
 #include "dht/endpoint_memory.hpp"
 #include "dht/guard.hpp"
+#include "dht/introducer.hpp"
 #include "dht/krpc.hpp"
 #include "dht/lookup.hpp"
 #include "dht/maintenance.hpp"
@@ -45,7 +46,15 @@ struct Node::State {
   void answer(Instant now, const Throttle::Visit& visit, std::size_t received, Output& out, Answer&& answer);
   void on_query(Instant now, const Endpoint& from, Bytes transaction, const krpc::Query& query,
                 const Throttle::Visit& visit, std::size_t received, const Node* sister, Output& out);
-  /// Both false when no query of ours is answered by it.
+  /// What an introducer shows to that asker instead of its table.
+  struct Shown {
+    Introducer::Nodes own, other;
+    std::size_t wanted = 0;
+  };
+  [[nodiscard]] Shown introduce(Instant now, const Endpoint& from, const krpc::Query& query, const Node* sister,
+                                Output& out);
+  /// All false when no query of ours is answered by it.
+  bool on_pong(Instant now, const Endpoint& from, const krpc::Message& message, Output& out);
   bool on_reply(Instant now, const Endpoint& from, const krpc::Message& message, const krpc::Reply& reply, Output& out);
   bool on_error(Instant now, const Endpoint& from, const krpc::Message& message, Output& out);
   void on_late(Instant now, const RpcTable::Late& late, Output& out);
@@ -136,6 +145,8 @@ struct Node::State {
   EndpointMemory endpoints;
   Density density;
   Responder responder;
+  wire::ByteVector ring_memory;  // where the caller gives none
+  std::optional<Introducer> introducer;
   Outage outage;
   Verifier verifier;
   Referrals referrals;

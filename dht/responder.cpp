@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
 
 namespace lodestone::dht {
 namespace {
@@ -18,13 +19,23 @@ bool wants_family(const krpc::Query& q, Family family) {
   return family == Family::v4 ? q.want_v4 : q.want_v6;
 }
 
-/// The closest good contacts of a table, as a reply wants them.
+/// The closest good contacts of a table, as a reply wants them, behind those that are shown anyhow.
 class ClosestInTable {
  public:
-  std::span<const std::uint8_t* const> find(const RoutingTable& table, const Key& target, std::size_t k) {
+  std::span<const std::uint8_t* const> find(const RoutingTable& table, const Key& target, std::size_t k,
+                                            std::span<const std::uint8_t* const> shown) {
+    if (shown.size() >= k) return shown;
     const std::size_t n = table.closest(target, {entries_.data(), std::min(k, kMaxNodes)}, true);
-    for (std::size_t i = 0; i < n; ++i) contacts_[i] = entries_[i]->compact().data();
-    return {contacts_.data(), n};
+    auto end = std::copy(shown.begin(), shown.end(), contacts_.begin());
+    for (std::size_t i = 0; i < n && end != contacts_.begin() + static_cast<std::ptrdiff_t>(k); ++i) {
+      const Bytes compact = entries_[i]->compact();
+      const Bytes endpoint = compact.subspan(NodeId::kSize);
+      const bool there = std::any_of(shown.begin(), shown.end(), [&](const std::uint8_t* other) {
+        return std::memcmp(other + NodeId::kSize, endpoint.data(), endpoint.size()) == 0;
+      });
+      if (!there) *end++ = compact.data();
+    }
+    return {contacts_.data(), static_cast<std::size_t>(end - contacts_.begin())};
   }
 
  private:
@@ -109,13 +120,14 @@ void Responder::nodes(Instant now, const Endpoint& from, Bytes transaction, cons
   const bool short_of_room = room_ < reply_max_;
   body.values_before_nodes = short_of_room;
   ClosestInTable own, other;
+  const std::size_t wanted = tables.shown_wanted == 0 ? k_ : tables.shown_wanted;
   if (wants_family(query, family_)) {
     body.nodes_family = family_;
-    body.nodes = own.find(tables.own, query.target, k_);
+    body.nodes = own.find(tables.own, query.target, wanted, tables.shown);
   }
   const Family other_family = family_ == Family::v4 ? Family::v6 : Family::v4;
   if (tables.other != nullptr && (query.want_v4 || query.want_v6) && wants_family(query, other_family)) {
-    body.other_nodes = other.find(*tables.other, query.target, k_);
+    body.other_nodes = other.find(*tables.other, query.target, wanted, tables.other_shown);
   }
 
   Tokens::Token token;

@@ -20,6 +20,7 @@ constexpr wire::Duration kDialTimeout = std::chrono::seconds(10);
 constexpr wire::Duration kFirstDhtSave = std::chrono::seconds(15);
 constexpr wire::Duration kDhtSaveInterval = std::chrono::minutes(5);
 constexpr wire::Duration kCountsInterval = std::chrono::minutes(10);
+constexpr wire::Duration kRingSaveInterval = std::chrono::hours(1);
 
 /// BEP 20 form; the rest is random.
 wire::PeerId make_peer_id(wire::Rng& rng) {
@@ -44,6 +45,7 @@ Session::Impl::Impl(Runtime& r, SessionConfig c)
       introducer_back_off(std::chrono::seconds(5)),
       introducer_timer(host.io, [this] { wake([this] { ask_introducers(); }); }),
       dht_saved_at(now),
+      rings_saved_at(now),
       dht_save_after(kFirstDhtSave),
       counts_logged_at(now),
       links(host.io, host.blocks, *this),
@@ -168,6 +170,7 @@ void Session::Impl::tick() {
   }
   save_stored_items(false);
   if (config.owns_identity && now - counts_logged_at >= kCountsInterval) log_counts();
+  if (now - rings_saved_at >= kRingSaveInterval) save_rings(false);
 }
 
 void Session::Impl::finish_stopping() {
@@ -180,6 +183,7 @@ void Session::Impl::finish_stopping() {
   for (const LinkKey key : left) links.close(key);
   save_dht();
   save_stored_items(true);
+  save_rings(true);
   if (node_lock) {
     // The lock goes when what was saved under it is on the disk.
     auto lock = std::make_shared<std::optional<FileLock>>(std::move(node_lock));

@@ -118,11 +118,14 @@ struct DhtStatus {
     wire::Endpoint local;
     std::optional<wire::Endpoint> external;
     std::size_t table = 0;
+    std::size_t ring = 0;        // of an introducer: whom it hands out,
+    std::size_t ping_queue = 0;  // and who waits to be verified
     bool ever_answered = false;
     dht::Counters counters;
   };
   std::vector<One> nodes;
   [[nodiscard]] std::size_t table() const;
+  [[nodiscard]] std::size_t ring() const;
   [[nodiscard]] bool ever_answered() const;
 };
 

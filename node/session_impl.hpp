@@ -23,6 +23,7 @@
 #include "node/net/dialer.hpp"
 #include "node/net/timer.hpp"
 #include "node/ops/locks.hpp"
+#include "node/ops/mapping.hpp"
 #include "node/ops/state_dir.hpp"
 #include "node/ops/stored_items.hpp"
 #include "node/runtime_impl.hpp"
@@ -103,6 +104,8 @@ struct Session::Impl final : LinkObserver {
   void save_stored_items(bool at_the_end);
   /// What the nodes have dropped until now, for the log.
   void log_counts();
+  /// Whom an introducer hands out; `last`: the nodes are about to end, and what they have is written as it lies there.
+  void save_rings(bool last);
   /// Has the nodes put what lies in the state directory, and only that (BEP 44).
   void look_for_items();
   [[nodiscard]] DhtDriver* dht_for(wire::Family family);
@@ -145,6 +148,7 @@ struct Session::Impl final : LinkObserver {
   std::optional<FileLock> node_lock;
 
   std::vector<wire::Endpoint> listening;
+  std::vector<std::shared_ptr<Mapping>> ring_memory;  // of each of the DHT nodes; null: it is no introducer
   std::vector<std::unique_ptr<DhtDriver>> dht_nodes;
   std::vector<dht::Event> dht_events;  // reused
   DhtEventHandler on_dht_event;
@@ -152,6 +156,7 @@ struct Session::Impl final : LinkObserver {
   wire::Duration introducer_back_off;
   Timer introducer_timer;
   wire::Instant dht_saved_at;
+  wire::Instant rings_saved_at;
   wire::Duration dht_save_after;
   std::vector<StoredItems> stored_items;  // empty unless the identity is ours
   wire::Instant counts_logged_at;

@@ -75,6 +75,10 @@ std::string StateDir::stored_items(wire::Family family, bool private_net) const 
   return path_ + (family == wire::Family::v4 ? "/dht-stored-4" : "/dht-stored-6") + (private_net ? ".private" : "");
 }
 
+std::string StateDir::ring(wire::Family family, bool private_net) const {
+  return path_ + (family == wire::Family::v4 ? "/ring4" : "/ring6") + (private_net ? ".private" : "");
+}
+
 std::string StateDir::torrent_file(const wire::InfoHash& torrent, std::string_view suffix) const {
   return torrents() + "/" + torrent.hex() + "." + std::string(suffix);
 }

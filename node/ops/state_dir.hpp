@@ -4,6 +4,7 @@
 //   node.lock                    held by a running `node` (D6)
 //   dht4, dht6                   DHT snapshots by family (dht/snapshot); dht4.private, dht6.private under --private-net
 //   dht-stored-4, dht-stored-6   the BEP 44 items that others have put here (dht/items_snapshot); .private likewise
+//   ring4, ring6                 whom an introducer hands out (ring_file); ring4.private, ring6.private likewise
 //   items/<target>               a BEP 44 item that a `node` puts again every hour (kept_items); items.private likewise
 //   torrents/<hash>.lock         held by the `get` or `seed` of that hash (D6)
 //   torrents/<hash>.metadata     unfinished metadata (M6)
@@ -36,6 +37,7 @@ class StateDir {
   [[nodiscard]] std::string node_lock() const { return path_ + "/node.lock"; }
   [[nodiscard]] std::string dht_snapshot(wire::Family family, bool private_net) const;
   [[nodiscard]] std::string stored_items(wire::Family family, bool private_net) const;
+  [[nodiscard]] std::string ring(wire::Family family, bool private_net) const;
   [[nodiscard]] std::string items(bool private_net) const {
     return path_ + (private_net ? "/items.private" : "/items");
   }

@@ -134,6 +134,10 @@ class Harness {
     c.limits.max_lookups = setup & 32 ? 1 : 64;
     c.limits.peers_total = setup & 64 ? 4 : 20'000;
     c.limits.hashes_total = setup & 128 ? 2 : 5'000;
+    if ((setup & 192) == 192) {
+      c.limits.ring_size = c.limits.ping_queue = c.limits.visitors = 16;
+      c.limits.early_ring = setup & 16 ? 0 : 1'000;
+    }
     policy_ = c.policy;
     return c;
   }

@@ -65,12 +65,14 @@ TEST_CASE("D6 only `node` owns the saved identity") {
 
 TEST_CASE("the role of a node decides how much it stores") {
   CHECK(session_config(GlobalOptions{}, SessionRole::node)->dht_limits.peers_total == dht::Limits::node().peers_total);
-  for (const NodeRole role : {NodeRole::client, NodeRole::node})
+  for (const NodeRole role : {NodeRole::client, NodeRole::node, NodeRole::bootstrap})
     CHECK(parse_node_role(std::string(name_of(role))) == role);
   CHECK(limits_of(NodeRole::client).peers_total == dht::Limits::client().peers_total);
   CHECK(limits_of(NodeRole::node).peers_total == dht::Limits::node().peers_total);
   CHECK(limits_of(NodeRole::client).peers_total < limits_of(NodeRole::node).peers_total);
-  for (const char* other : {"", "Node", "bootstrap", "crawler"}) CHECK_FALSE(parse_node_role(other));
+  CHECK(limits_of(NodeRole::bootstrap).ring_size == 1'000'000);
+  CHECK(limits_of(NodeRole::node).ring_size == 0);
+  for (const char* other : {"", "Node", "crawler"}) CHECK_FALSE(parse_node_role(other));
 }
 
 TEST_CASE("T7 only `dht ...` is read-only") {

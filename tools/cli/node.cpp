@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // `node`: a DHT node that runs until stopped, with an identity of its own that it keeps.
+#include <algorithm>
 #include <memory>
+#include <optional>
 #include <ostream>
 #include <utility>
 
@@ -24,6 +26,8 @@ namespace {
 constexpr wire::Duration kStatusTick = std::chrono::seconds(1);
 constexpr double kStatusLineEvery = 60;  // seconds, where there is no terminal
 constexpr double kWarnAfter = 15;
+constexpr std::size_t kLeastRing = 1'000, kMostRing = 100'000'000;
+constexpr std::size_t kLeastQueue = 10'000;
 
 void print_ready(Context& context, NodeRole role, const node::DhtStatus& status) {
   if (context.out.json()) {
@@ -43,15 +47,16 @@ void print_ready(Context& context, NodeRole role, const node::DhtStatus& status)
   context.out.out().flush();
 }
 
-std::string status_line(const node::DhtStatus& status, double now) {
+std::string status_line(NodeRole role, const node::DhtStatus& status, double now) {
   std::uint64_t queries = 0, stored = 0;
   for (const auto& one : status.nodes) {
     queries += one.counters.queries_in;
     stored += one.counters.announces_in;
   }
-  return fmt::format("[{}] {} in the table, {} answered, {} taken", format_duration(now),
-                     count_of(status.table(), "node"), fmt::format("{} quer{}", queries, queries == 1 ? "y" : "ies"),
-                     count_of(stored, "announce"));
+  const std::string ring = role == NodeRole::bootstrap ? fmt::format(" and {} in the ring", status.ring()) : "";
+  return fmt::format("[{}] {} in the table{}, {} answered, {} taken", format_duration(now),
+                     count_of(status.table(), "node"), ring,
+                     fmt::format("{} quer{}", queries, queries == 1 ? "y" : "ies"), count_of(stored, "announce"));
 }
 
 /// What the nodes have counted, at their end.
@@ -62,16 +67,21 @@ void tell_counts(Context& context, const node::DhtStatus& status) {
   }
 }
 
+struct NodeOptions {
+  NodeRole role = NodeRole::node;
+  std::optional<std::size_t> ring_size;
+};
+
 class NodeRun {
  public:
-  NodeRun(NodeRole role, Context& context) : role_(role), context_(context) {}
+  NodeRun(const NodeOptions& options, Context& context) : options_(options), context_(context) {}
   ExitCode run();
 
  private:
   bool tick();
   void stop();
 
-  NodeRole role_;
+  NodeOptions options_;
   Context& context_;
   node::Runtime runtime_{node::RuntimeConfig{}};
   std::optional<node::Session> session_;
@@ -84,11 +94,18 @@ ExitCode NodeRun::run() {
   set_up_log(context_);
   auto config = session_config(context_.global, SessionRole::node);
   if (!config) return context_.fail(config.error());
-  config->dht_limits = limits_of(role_);
+  config->dht_limits = limits_of(options_.role);
+  if (options_.ring_size) {
+    if (options_.role != NodeRole::bootstrap) {
+      return context_.fail({ExitCode::usage, "--ring-size", "only an introducer has a ring", "Add --role bootstrap"});
+    }
+    config->dht_limits.ring_size = *options_.ring_size;
+    config->dht_limits.ping_queue = std::max(kLeastQueue, *options_.ring_size / 2);
+  }
   session_.emplace(runtime_, *std::move(config));
   if (const auto started = session_->start(); !started) return context_.fail(failure_of(started.error()));
   const RunGuard guard(runtime_, context_, [this](StopCause) { stop(); });
-  print_ready(context_, role_, session_->dht_status());
+  print_ready(context_, options_.role, session_->dht_status());
   runtime_.every(kStatusTick, [this] { return tick(); });
   runtime_.run();
   session_.reset();
@@ -104,10 +121,10 @@ bool NodeRun::tick() {
     context_.out.warn(
         "no DHT node has answered yet; check that a firewall lets UDP out, or name one with --bootstrap HOST:PORT");
   }
-  context_.out.status(status_line(status, now));
+  context_.out.status(status_line(options_.role, status, now));
   if (context_.out.progress() == ProgressMode::line && !context_.out.json() && now >= next_line_) {
     next_line_ = now + kStatusLineEvery;
-    context_.out.note(status_line(status, now));
+    context_.out.note(status_line(options_.role, status, now));
   }
   return true;
 }
@@ -123,11 +140,17 @@ void NodeRun::stop() {
 
 void add_node(CLI::App& app, Context& context) {
   CLI::App* command = app.add_subcommand("node", "Serves the DHT until stopped");
-  auto role = std::make_shared<NodeRole>(NodeRole::node);
-  add_parsed(*command, "--role", *role, parse_node_role,
-             "How much it stores for others: node (default), or as little as a client")
-      ->type_name("client|node");
-  on_run(*command, context, [role, &context] { return NodeRun(*role, context).run(); });
+  auto options = std::make_shared<NodeOptions>();
+  add_parsed(
+      *command, "--role", options->role, parse_node_role,
+      "How much it stores for others: node (default), or as little as a client; bootstrap: introduces newcomers to "
+      "each other")
+      ->type_name("client|node|bootstrap");
+  command
+      ->add_option("--ring-size", options->ring_size,
+                   "Nodes that --role bootstrap can hand out, of each family (default: 1000000; 32 bytes each)")
+      ->check(CLI::Range(kLeastRing, kMostRing));
+  on_run(*command, context, [options, &context] { return NodeRun(*options, context).run(); });
 }
 
 }  // namespace lodestone::tools

@@ -64,14 +64,28 @@ std::expected<node::SessionConfig, Failure> session_config(const GlobalOptions& 
 }
 
 std::expected<NodeRole, std::string> parse_node_role(const std::string& text) {
-  for (const NodeRole role : {NodeRole::client, NodeRole::node})
+  for (const NodeRole role : {NodeRole::client, NodeRole::node, NodeRole::bootstrap})
     if (text == name_of(role)) return role;
-  return std::unexpected("'" + text + "' is no role; there are client and node");
+  return std::unexpected("'" + text + "' is no role; there are client, node and bootstrap");
 }
 
-std::string_view name_of(NodeRole role) { return role == NodeRole::client ? "client" : "node"; }
+std::string_view name_of(NodeRole role) {
+  switch (role) {
+    case NodeRole::client: return "client";
+    case NodeRole::node: return "node";
+    case NodeRole::bootstrap: return "bootstrap";
+  }
+  return "";
+}
 
-dht::Limits limits_of(NodeRole role) { return role == NodeRole::client ? dht::Limits::client() : dht::Limits::node(); }
+dht::Limits limits_of(NodeRole role) {
+  switch (role) {
+    case NodeRole::client: return dht::Limits::client();
+    case NodeRole::node: return dht::Limits::node();
+    case NodeRole::bootstrap: return dht::Limits::bootstrap();
+  }
+  return dht::Limits::node();
+}
 
 Failure failure_of(const node::StartError& error) {
   using Kind = node::StartError::Kind;

@@ -21,7 +21,7 @@ enum class SessionRole : std::uint8_t { get, seed, node, testnet, dht };
                                                                          SessionRole role);
 
 /// What a `node` is there for: how much it stores and asks at once.
-enum class NodeRole : std::uint8_t { client, node };
+enum class NodeRole : std::uint8_t { client, node, bootstrap };
 [[nodiscard]] std::expected<NodeRole, std::string> parse_node_role(const std::string& text);
 [[nodiscard]] std::string_view name_of(NodeRole role);
 [[nodiscard]] dht::Limits limits_of(NodeRole role);
