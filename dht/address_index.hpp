@@ -22,6 +22,7 @@ class AddressIndex {
   using Position = std::uint32_t;
   static constexpr Position kNone = 0xffff'ffff;
 
+  static constexpr std::size_t kSlotBytes = sizeof(std::uint32_t);
   /// Always more than `capacity`, so that an empty one ends each search.
   [[nodiscard]] static constexpr std::size_t slots_for(std::size_t capacity) {
     return capacity + capacity * 3 / 17 + 1;

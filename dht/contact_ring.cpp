@@ -6,20 +6,14 @@
 #include <cstring>
 
 #include "dht/node_id_security.hpp"
+#include "dht/secret.hpp"
 
 namespace lodestone::dht {
 namespace {
 
-constexpr std::size_t kSlot = sizeof(std::uint32_t);
 // How far is looked for one that gives way, whenever somebody better comes.
 constexpr std::size_t kSeekSteps = 64;
 constexpr std::uint32_t kMaxLetIn = 64;
-
-wire::SipKey draw_key(wire::Rng& rng) {
-  wire::SipKey key;
-  rng.fill(key);
-  return key;
-}
 
 std::span<std::uint32_t> slots_in(wire::MutableBytes memory, std::size_t capacity) {
   return {reinterpret_cast<std::uint32_t*>(memory.data()), AddressIndex::slots_for(capacity)};
@@ -28,7 +22,7 @@ std::span<std::uint32_t> slots_in(wire::MutableBytes memory, std::size_t capacit
 }  // namespace
 
 std::size_t ContactRing::bytes_for(wire::Family family, std::size_t capacity) {
-  return AddressIndex::slots_for(capacity) * kSlot + capacity * (Contact::compact_size(family) + 1);
+  return AddressIndex::slots_for(capacity) * AddressIndex::kSlotBytes + capacity * (Contact::compact_size(family) + 1);
 }
 
 ContactRing::ContactRing(wire::Family family, std::size_t capacity, bool diverse, const AddressNames& names,
@@ -39,11 +33,11 @@ ContactRing::ContactRing(wire::Family family, std::size_t capacity, bool diverse
       diverse_(diverse),
       names_(names),
       index_(slots_in(memory, capacity), capacity),
-      contacts_(memory.data() + AddressIndex::slots_for(capacity) * kSlot),
+      contacts_(memory.data() + AddressIndex::slots_for(capacity) * AddressIndex::kSlotBytes),
       states_(contacts_ + capacity * stride_),
-      shares_(family, draw_key(rng)) {
+      shares_(family, random_secret(rng)) {
   assert(capacity >= 1 && memory.size() >= bytes_for(family, capacity));
-  assert(reinterpret_cast<std::uintptr_t>(memory.data()) % kSlot == 0);
+  assert(reinterpret_cast<std::uintptr_t>(memory.data()) % AddressIndex::kSlotBytes == 0);
 }
 
 ContactRing::Position ContactRing::find(Name name, const std::uint8_t* endpoint) const {

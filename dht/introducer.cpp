@@ -7,6 +7,8 @@
 #include <cstring>
 #include <tuple>
 
+#include "dht/secret.hpp"
+
 namespace lodestone::dht {
 namespace {
 
@@ -29,12 +31,6 @@ constexpr double kHurry = 5;
 // So many in a row may be gone while nobody else is heard.
 constexpr std::uint32_t kHeldBack = 8;
 constexpr Duration kSameProbation = std::chrono::seconds(2);
-
-wire::SipKey draw_key(wire::Rng& rng) {
-  wire::SipKey key;
-  rng.fill(key);
-  return key;
-}
 
 /// Pieces of the caller's memory, each aligned to 4 bytes.
 constexpr std::size_t aligned(std::size_t bytes) { return (bytes + 3) / 4 * 4; }
@@ -62,7 +58,7 @@ Introducer::Introducer(Instant now, const NodeConfig& config, wire::MutableBytes
       settle_(config.limits.verify_max),
       patience_(config.limits.query_timeout),
       max_pace_(config.limits.ring_pings),
-      names_(config.family, config.private_net, draw_key(rng)),
+      names_(config.family, config.private_net, random_secret(rng)),
       ring_(config.family, config.limits.ring_size, !config.private_net, names_,
             memory.first(ring_bytes(config.family, config.limits)), rng),
       queue_(config.family, config.limits.ping_queue, settle_, names_,

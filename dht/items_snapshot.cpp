@@ -4,23 +4,17 @@
 #include <algorithm>
 #include <utility>
 
+#include "dht/saved_item.hpp"
+
 namespace lodestone::dht {
 namespace {
 
-constexpr std::int64_t kFormat = 1;
+constexpr std::int64_t kItemsFormat = 1;
 constexpr std::uint32_t kTokensPerItem = 13;  // the dictionary, six keys and their values
 /// Older than any expiry, and far from where seconds do not fit a Duration.
 constexpr std::int64_t kMaxAge = 10LL * 365 * 24 * 3'600;
 
 std::int64_t sane(std::int64_t seconds) { return std::clamp<std::int64_t>(seconds, 0, kMaxAge); }
-
-template <class Array>
-bool read_array(const wire::bencode::View& from, std::string_view key, Array& out) {
-  const auto raw = from.find_string(key);
-  if (!raw || raw->size() != out.size()) return false;
-  std::copy(raw->begin(), raw->end(), out.begin());
-  return true;
-}
 
 }  // namespace
 
@@ -39,14 +33,10 @@ wire::ByteVector encode(const Items& items, wire::Instant now, wire::UnixSeconds
   // What an item costs in memory is more than what it takes here.
   out.reserve(items.bytes() + 64);
   wire::bencode::Writer w{out};
-  w.begin_dict().key("format").integer(kFormat).key("items").begin_list();
+  w.begin_dict().key("format").integer(kItemsFormat).key("items").begin_list();
   items.for_each(now, [&w](const ItemView& item, wire::Duration age) {
     w.begin_dict().key("age").integer(std::chrono::duration_cast<std::chrono::seconds>(age).count());
-    if (item.signed_by) {
-      w.key("k").string(wire::Bytes{item.signed_by->key});
-      if (!item.signed_by->salt.empty()) w.key("salt").string(item.signed_by->salt);
-      w.key("seq").integer(item.signed_by->seq).key("sig").string(wire::Bytes{item.signed_by->signature});
-    }
+    if (item.signed_by) write_signed_part(w, *item.signed_by);
     // As a string, so that however deep and manifold a value is, it is one token for who reads the file.
     w.key("v").string(item.value).end();
   });
@@ -68,7 +58,7 @@ std::expected<ItemsReader, ItemsError> ItemsReader::open(wire::ByteVector raw, w
   const auto format = root->find_integer("format");
   const auto items = root->find_list("items");
   if (!format || !items) return std::unexpected(ItemsError::not_items);
-  if (*format != kFormat) return std::unexpected(ItemsError::unknown_format);
+  if (*format != kItemsFormat) return std::unexpected(ItemsError::unknown_format);
   if (items->size() > kMaxSavedItems) return std::unexpected(ItemsError::too_large);
   reader.at_ = items->begin();
   reader.end_ = items->end();
@@ -91,14 +81,7 @@ std::optional<AgedItem> ItemsReader::read(const wire::bencode::View& entry) {
   if (!value || !age || value->size() > kMaxValue) return std::nullopt;
   Item item;
   item.value.assign(value->begin(), value->end());
-  if (entry.find("k")) {
-    const auto seq = entry.find_integer("seq");
-    const wire::Bytes salt = entry.find_string("salt").value_or(wire::Bytes{});
-    if (!read_array(entry, "k", item.key.emplace()) || !read_array(entry, "sig", item.signature)) return std::nullopt;
-    if (!seq || salt.size() > kMaxSalt) return std::nullopt;
-    item.seq = *seq;
-    item.salt.assign(salt.begin(), salt.end());
-  }
+  if (entry.find("k") && !read_signed_part(entry, item)) return std::nullopt;
   auto verified = VerifiedItem::verify(std::move(item), scratch_);
   if (!verified) return std::nullopt;
   return AgedItem{*std::move(verified), std::chrono::seconds(sane(sane(*age) + elapsed_))};

@@ -76,7 +76,7 @@ class Cursor {
 };
 
 /// What of "a" a Query has a place for in some methods only.
-struct Arguments {
+struct KnownArguments {
   bool has_info_hash = false;  // then it is in Query::target
   bool has_target = false;     // likewise; never both
   std::uint16_t port = 0;      // 0: none
@@ -92,7 +92,7 @@ bool read_want(Cursor& in, Query& q) {
   return in.skip("e");
 }
 
-bool read_arguments(Cursor& in, Query& q, Arguments& args) {
+bool read_arguments(Cursor& in, Query& q, KnownArguments& args) {
   Bytes ignored;
   bool ignored_flag;
   if (in.skip("2:bs") && !in.read_flag(ignored_flag)) return false;
@@ -118,7 +118,7 @@ bool read_arguments(Cursor& in, Query& q, Arguments& args) {
 }
 
 /// Whether the arguments are those of that method.
-bool accept(Query& q, Method method, const Arguments& args) {
+bool accept(Query& q, Method method, const KnownArguments& args) {
   q.method = method;
   switch (method) {
     case Method::ping: q.target = {}; return true;
@@ -135,7 +135,7 @@ bool accept(Query& q, Method method, const Arguments& args) {
   return false;
 }
 
-bool read_method(Cursor& in, Query& q, const Arguments& args) {
+bool read_method(Cursor& in, Query& q, const KnownArguments& args) {
   if (in.skip("9:get_peers")) return accept(q, Method::get_peers, args);
   if (in.skip("9:find_node")) return accept(q, Method::find_node, args);
   if (in.skip("4:ping")) return accept(q, Method::ping, args);
@@ -149,7 +149,7 @@ bool read_method(Cursor& in, Query& q, const Arguments& args) {
 
 bool read_usual_query(Bytes datagram, Message& out) {
   Query& q = std::get<Query>(out.body);
-  Arguments args;
+  KnownArguments args;
   Cursor in{datagram};
   Bytes ignored;
   if (!in.skip("d1:ad") || !read_arguments(in, q, args)) return false;

@@ -33,6 +33,12 @@
 
 namespace lodestone::dht {
 
+inline constexpr std::size_t kMaxNamed = 32;  // contacts taken from one reply, or from another node of ours
+
+inline Duration uniform(Duration low, Duration high, wire::Rng& rng) {
+  return low + wire::from_seconds(wire::to_seconds(high - low) * rng.unit());
+}
+
 struct Node::State {
   State(Instant start, NodeConfig settings, wire::Rng generator);
 

@@ -4,14 +4,10 @@
 #include <cassert>
 
 namespace lodestone::dht {
-namespace {
-
-constexpr std::size_t kSlot = sizeof(std::uint32_t);
-
-}  // namespace
+namespace {}  // namespace
 
 std::size_t PingQueue::bytes_for(wire::Family family, std::size_t capacity) {
-  return AddressIndex::slots_for(capacity) * kSlot + capacity * wire::Endpoint::compact_size(family);
+  return AddressIndex::slots_for(capacity) * AddressIndex::kSlotBytes + capacity * wire::Endpoint::compact_size(family);
 }
 
 PingQueue::PingQueue(wire::Family family, std::size_t capacity, wire::Duration delay, const AddressNames& names,
@@ -22,9 +18,9 @@ PingQueue::PingQueue(wire::Family family, std::size_t capacity, wire::Duration d
       delay_(delay),
       names_(names),
       index_({reinterpret_cast<std::uint32_t*>(memory.data()), AddressIndex::slots_for(capacity)}, capacity),
-      endpoints_(memory.data() + AddressIndex::slots_for(capacity) * kSlot) {
+      endpoints_(memory.data() + AddressIndex::slots_for(capacity) * AddressIndex::kSlotBytes) {
   assert(capacity >= 1 && memory.size() >= bytes_for(family, capacity));
-  assert(reinterpret_cast<std::uintptr_t>(memory.data()) % kSlot == 0);
+  assert(reinterpret_cast<std::uintptr_t>(memory.data()) % AddressIndex::kSlotBytes == 0);
 }
 
 PingQueue::Verdict PingQueue::push(wire::Instant now, const wire::Endpoint& endpoint, Name name, wire::Rng& rng) {

@@ -16,16 +16,27 @@ bool read_array(const wire::bencode::View& from, std::string_view key, Array& ou
 
 }  // namespace
 
+void write_signed_part(wire::bencode::Writer& writer, const MutablePart& part) {
+  writer.key("k").string(wire::Bytes{part.key});
+  if (!part.salt.empty()) writer.key("salt").string(part.salt);
+  writer.key("seq").integer(part.seq).key("sig").string(wire::Bytes{part.signature});
+}
+
+bool read_signed_part(const wire::bencode::View& from, Item& item) {
+  const auto seq = from.find_integer("seq");
+  const wire::Bytes salt = from.find_string("salt").value_or(wire::Bytes{});
+  if (!read_array(from, "k", item.key.emplace()) || !read_array(from, "sig", item.signature)) return false;
+  if (!seq || *seq < 0 || salt.size() > kMaxSalt) return false;
+  item.seq = *seq;
+  item.salt.assign(salt.begin(), salt.end());
+  return true;
+}
+
 wire::ByteVector encode(const Item& item) {
   wire::ByteVector out;
   wire::bencode::Writer writer(out);
   writer.begin_dict();
-  if (item.key) {
-    writer.key("k").string(wire::Bytes{*item.key});
-    if (!item.salt.empty()) writer.key("salt").string(wire::Bytes{item.salt});
-    writer.key("seq").integer(item.seq);
-    writer.key("sig").string(wire::Bytes{item.signature});
-  }
+  if (const ItemView view = item.view(); view.signed_by) write_signed_part(writer, *view.signed_by);
   writer.key("v").raw(item.value);
   writer.end();
   return out;
@@ -43,12 +54,7 @@ std::optional<Item> decode_item(wire::Bytes raw) {
   Item item;
   item.value.assign(value->raw().begin(), value->raw().end());
   if (!root->find("k")) return item;
-  const auto seq = root->find_integer("seq");
-  const wire::Bytes salt = root->find_string("salt").value_or(wire::Bytes{});
-  if (!read_array(*root, "k", item.key.emplace()) || !read_array(*root, "sig", item.signature)) return std::nullopt;
-  if (!seq || *seq < 0 || salt.size() > kMaxSalt) return std::nullopt;
-  item.seq = *seq;
-  item.salt.assign(salt.begin(), salt.end());
+  if (!read_signed_part(*root, item)) return std::nullopt;
   const ItemView view = item.view();
   if (!signature_holds(view.value, *view.signed_by)) return std::nullopt;
   return item;

@@ -3,14 +3,10 @@
 
 #include <algorithm>
 
+#include "dht/secret.hpp"
+
 namespace lodestone::dht {
 namespace {
-
-wire::SipKey draw_key(wire::Rng& rng) {
-  wire::SipKey key;
-  rng.fill(key);
-  return key;
-}
 
 /// An address that one host can have many of is one source: a v6 /64.
 std::uint64_t address_key(const wire::Address& a) {
@@ -26,8 +22,8 @@ Throttle::Throttle(wire::Instant start, const Rates& rates, wire::Rng& rng)
       rates_(rates),
       address_rate_(make_rate(rates.per_address, rates.address_burst)),
       prefix_rate_(make_rate(rates.per_prefix, rates.prefix_burst)),
-      addresses_(rates.sources, draw_key(rng)),
-      prefixes_(rates.sources, draw_key(rng)),
+      addresses_(rates.sources, random_secret(rng)),
+      prefixes_(rates.sources, random_secret(rng)),
       standings_(std::max<std::size_t>(8, rates.sources)) {}
 
 Throttle::Rate Throttle::make_rate(double per_second, double burst) {
