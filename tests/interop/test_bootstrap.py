@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 """A bootstrap node that nobody knew a moment ago, and real clients that know nothing else."""
+import shutil
 import signal
 import time
 
@@ -9,38 +10,61 @@ from test_node import Asker
 
 
 def bootstrap_node(lab, address, *extra):
-    process = lab.lodestone("node", "--role", "bootstrap", "--ring-size", 20000, "--listen", f"{address}:6881",
-                            "--state-dir", lab.folder("bootstrap"), "--json", "--no-bootstrap", *extra)
+    listen = f"[{address}]" if ":" in address else address
+    process = lab.lodestone("node", "--role", "bootstrap", "--ring-size", 20000, "--listen", f"{listen}:6881",
+                            "--state-dir", lab.folder(f"bootstrap-{address}"), "--json", "--no-bootstrap", *extra)
     ready = lab.first_record(process, "ready")
     check(ready["role"] == "bootstrap", f"{ready}")
     return process, ready["ids"][0]["addr"]
 
 
-def clients_that_know_only_a_fresh_bootstrap_node_find_each_other(lab):
-    content = multi_file(lab.folder("content"), 32768)
-    _, entry = bootstrap_node(lab, lab.host())
+def clients_that_know_only_it_find_each_other(lab, family):
+    """20 libtorrent nodes, one of which seeds, 3 aria2 and 3 of ours; within a minute everybody has the content."""
+    content = multi_file(lab.folder(f"content{family}"), 32768)
+    _, entry = bootstrap_node(lab, lab.host(family))
     started = time.monotonic()
-    seeder = lab.lt_session(lab.host(), bootstrap=entry)
+    seeder = lab.lt_session(lab.host(family), bootstrap=entry)
     seeding = lab.lt_add(seeder, content, seed=True)
     others = []
     for i in range(19):
-        session = lab.lt_session(lab.host(), bootstrap=entry)
-        others.append((session, lab.lt_add(session, content, lab.folder(f"lt-{i}"))))
-    ours = []
+        session = lab.lt_session(lab.host(family), bootstrap=entry)
+        others.append((session, lab.lt_add(session, content, lab.folder(f"lt{family}-{i}"))))
+    processes = []
     for i in range(3):
-        ours.append(lab.lodestone("get", content.magnet, "-o", lab.folder(f"ours-{i}"), "--listen", lab.host(),
-                                  "--bootstrap", entry, "--state-dir", lab.folder(f"state-{i}"), "--json"))
+        host = lab.host(family)
+        processes.append(lab.lodestone("get", content.magnet, "-o", lab.folder(f"ours{family}-{i}"), "--listen",
+                                       f"[{host}]" if family == 6 else host, "--bootstrap", entry, "--state-dir",
+                                       lab.folder(f"state{family}-{i}"), "--json"))
+    aria2s = []
+    for i in range(3):
+        folder = lab.folder(f"aria2v{family}-{i}")
+        # It asks for peers again only after minutes, unless it is told to hurry; and it ends when it has everything.
+        aria2s.append((lab.aria2(lab.host(family), entry, folder, "--seed-time=0", "--bt-tracker-interval=1",
+                                 "--bt-stop-timeout=60", content.magnet), folder))
 
     def all_done():
         # Whoever comes before the announce looks again only after minutes: a client's own affair.
         for _, handle in [(seeder, seeding), *others]:
             handle.force_dht_announce()
-        return all(handle.status().is_finished for _, handle in others) and all(p.poll() is not None for p in ours)
+        return all(handle.status().is_finished for _, handle in others) and \
+            all(p.poll() is not None for p in [*processes, *(p for p, _ in aria2s)])
 
     wait_until("everybody to have it", 60, all_done, tick=2)
-    for process in ours:
+    for process in processes:
         check(process.returncode == 0, f"get ended with {process.returncode}: {process.stderr.read()[-2000:]}")
+    for process, folder in aria2s:
+        check(process.returncode == 0, f"aria2 ended with {process.returncode}: {process.stdout.read()[-2000:]}")
+        shutil.rmtree(folder / content.name / ".pad", ignore_errors=True)  # aria2 writes what others leave out
+        content.verify(folder)
     print(f"     everybody had it after {time.monotonic() - started:.1f} s", flush=True)
+
+
+def clients_that_know_only_a_fresh_bootstrap_node_find_each_other(lab):
+    clients_that_know_only_it_find_each_other(lab, 4)
+
+
+def over_v6_too(lab):
+    clients_that_know_only_it_find_each_other(lab, 6)
 
 
 def the_ring_survives_a_restart(lab):
@@ -51,7 +75,7 @@ def the_ring_survives_a_restart(lab):
     wait_until("a ring", 30, lambda: len(asker.table()) >= len(nodes), tick=1)
     process.send_signal(signal.SIGTERM)
     check(process.wait(20) == 0, "it did not end cleanly")
-    ring = lab.folder("bootstrap") / "ring4"
+    ring = lab.folder(f"bootstrap-{address}") / "ring4"
     check(ring.stat().st_size >= 20 * 26, f"{ring.stat().st_size} bytes saved")
     started = time.monotonic()
     process, entry = bootstrap_node(lab, address)
@@ -65,4 +89,4 @@ def the_ring_survives_a_restart(lab):
 
 
 if __name__ == "__main__":
-    main(__file__, clients_that_know_only_a_fresh_bootstrap_node_find_each_other, the_ring_survives_a_restart)
+    main(__file__, clients_that_know_only_a_fresh_bootstrap_node_find_each_other, over_v6_too, the_ring_survives_a_restart)
