@@ -84,7 +84,7 @@ void written_by_us(Bytes raw) {
     case 0: size = encode_ping(room, head); break;
     case 1: size = encode_find_node(room, head, target); break;
     case 2: size = encode_get_peers(room, head, target, {choose.flag(), choose.flag()}); break;
-    case 3: size = encode_get(room, head, target, std::nullopt); break;
+    case 3: size = encode_get(room, head, target); break;
     case 4: size = encode_sample_infohashes(room, head, target); break;
     default: {
       const auto port = std::max<std::uint16_t>(1, choose.two_bytes());
