@@ -51,7 +51,8 @@ Node::State::State(Instant start, NodeConfig settings, wire::Rng generator)
       started(start),
       latest(start) {
   if (config.limits.ring_size == 0) return;
-  introducer.emplace(start, config, ring_memory.empty() ? config.introducer_memory : ring_memory, rng);
+  introducer =
+      std::make_unique<Introducer>(start, config, ring_memory.empty() ? config.introducer_memory : ring_memory, rng);
 }
 
 // --- what comes in ---

@@ -151,8 +151,8 @@ struct Node::State {
   EndpointMemory endpoints;
   Density density;
   Responder responder;
-  wire::ByteVector ring_memory;  // where the caller gives none
-  std::optional<Introducer> introducer;
+  wire::ByteVector ring_memory;            // where the caller gives none
+  std::unique_ptr<Introducer> introducer;  // of the role bootstrap only
   Outage outage;
   Verifier verifier;
   Referrals referrals;
