@@ -12,8 +12,7 @@ std::size_t PingQueue::bytes_for(wire::Family family, std::size_t capacity) {
 
 PingQueue::PingQueue(wire::Family family, std::size_t capacity, wire::Duration delay, const AddressNames& names,
                      wire::MutableBytes memory)
-    : family_(family),
-      stride_(wire::Endpoint::compact_size(family)),
+    : stride_(wire::Endpoint::compact_size(family)),
       capacity_(capacity),
       delay_(delay),
       names_(names),

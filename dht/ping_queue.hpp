@@ -51,7 +51,6 @@ class PingQueue {
   [[nodiscard]] Position position(std::uint64_t serial) const { return static_cast<Position>(serial % capacity_); }
   [[nodiscard]] std::uint8_t* at(Position p) const { return endpoints_ + p * stride_; }
 
-  wire::Family family_;
   std::size_t stride_;
   std::size_t capacity_;
   wire::Duration delay_;
