@@ -129,6 +129,7 @@ class Harness {
     c.ours = {ours_};
     c.private_net = (setup & 2) != 0;
     c.read_only = (setup & 4) != 0;
+    c.limits.contact_store = 128;  // the invariants of what lies beside it are checked after each step
     c.limits.k = setup & 8 ? 2 : 8;
     c.limits.max_outstanding = setup & 16 ? 3 : 2'000;
     c.limits.max_lookups = setup & 32 ? 1 : 64;
