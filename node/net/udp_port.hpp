@@ -10,6 +10,7 @@
 #include <span>
 
 #include "node/net/fd.hpp"
+#include "node/net/udp_batch.hpp"
 #include "wire/base/datagram.hpp"
 #include "wire/base/endpoint.hpp"
 
@@ -17,24 +18,14 @@ namespace lodestone::node {
 
 class UdpPort {
  public:
-  static constexpr std::size_t kBatch = 64;
+  static constexpr std::size_t kBatch = UdpBatch::kBatch;
   static constexpr std::size_t kBatchesPerWake = 8;
-  static constexpr std::size_t kMaxDatagram = 2'048;  // bytes; longer ones are junk here and are dropped
+  static constexpr std::size_t kMaxDatagram = UdpBatch::kMaxDatagram;
 
-  struct Received {
-    wire::Endpoint from;
-    wire::Address local;  // the address it was sent to; unspecified when the system did not say
-    wire::Bytes bytes;    // valid during the call
-  };
+  using Received = UdpBatch::Received;  // its bytes are valid during the call
   /// Called once per batch, on the network thread. Must not destroy the port.
   using Handler = std::function<void(std::span<const Received>)>;
-
-  struct Counters {
-    std::uint64_t received = 0, sent = 0;
-    std::uint64_t dropped = 0;    // the send buffer was full
-    std::uint64_t refused = 0;    // the system would not send this one (no route, ...)
-    std::uint64_t oversized = 0;  // received, longer than kMaxDatagram
-  };
+  using Counters = UdpBatch::Counters;
 
   /// `socket` from bind_udp().
   UdpPort(asio::io_context& io, UniqueFd socket, Handler handler);
