@@ -12,8 +12,6 @@
 namespace lodestone::dht {
 namespace {
 
-// Who has been given nodes is not given as many again for so long after he has last asked.
-constexpr Duration kRevisit = std::chrono::minutes(10);
 // Longer than boxes keep a pinhole for UDP.
 constexpr Duration kPinhole = std::chrono::minutes(3);
 constexpr Duration kSecret = std::chrono::seconds(30);
@@ -30,6 +28,8 @@ constexpr std::uint32_t kStay = 64;
 constexpr double kHurry = 5;
 // So many in a row may be gone while nobody else is heard.
 constexpr std::uint32_t kHeldBack = 8;
+// More lines than these fill are not on their way at once in any machine.
+constexpr std::size_t kExpected = 64;
 constexpr Duration kSameProbation = std::chrono::seconds(2);
 
 /// Pieces of the caller's memory, each aligned to 4 bytes.
@@ -74,8 +74,40 @@ Introducer::Introducer(Instant now, const NodeConfig& config, wire::MutableBytes
 
 // --- what comes in ---
 
+void Introducer::expect(std::span<const Endpoint> sources) const {
+  std::array<Name, kExpected> names;
+  for (; !sources.empty(); sources = sources.subspan(std::min(sources.size(), names.size()))) {
+    const std::size_t n = std::min(sources.size(), names.size());
+    for (std::size_t i = 0; i < n; ++i) {
+      names[i] = names_.of(sources[i]);
+      visitors_.prefetch(names[i]);
+      ring_.prefetch(names[i]);
+      queue_.prefetch(names[i]);
+    }
+    for (std::size_t i = 0; i < n; ++i) {
+      ring_.prefetch_contact(names[i]);
+      queue_.prefetch_endpoint(names[i]);
+    }
+  }
+}
+
 std::size_t Introducer::asked_by(Instant now, const Contact& asker, bool read_only, bool wants_nodes, wire::Rng& rng,
                                  wire::DatagramBatch& out) {
+  const bool served = visited(now, asker, read_only, wants_nodes, rng, out);
+  if (!wants_nodes) return 0;
+  // A young ring has little to give, and those who want it need all of it.
+  const bool again = served && !is_young();
+  ++(again ? counters_.served_again : counters_.served);
+  return again ? kHandAgain : kHandOut;
+}
+
+void Introducer::met(Instant now, const Contact& asker, bool read_only, bool was_served, wire::Rng& rng,
+                     wire::DatagramBatch& out) {
+  visited(now, asker, read_only, was_served, rng, out);
+}
+
+bool Introducer::visited(Instant now, const Contact& asker, bool read_only, bool wants_nodes, wire::Rng& rng,
+                         wire::DatagramBatch& out) {
   heard_ = now;
   const Name name = names_.of(asker.endpoint);
   const auto last = visitors_.last(now, name);
@@ -83,11 +115,7 @@ std::size_t Introducer::asked_by(Instant now, const Contact& asker, bool read_on
   visitors_.visit(now, name, served || wants_nodes);
   const bool at_once = !last || (last->ago > kPinhole && !last->failed);
   if (!read_only) consider(now, asker.endpoint, name, at_once, rng, out);
-  if (!wants_nodes) return 0;
-  // A young ring has little to give, and those who want it need all of it.
-  const bool again = served && !is_young();
-  ++(again ? counters_.served_again : counters_.served);
-  return again ? kHandAgain : kHandOut;
+  return served;
 }
 
 void Introducer::consider(Instant now, const Endpoint& newcomer, Name name, bool at_once, wire::Rng& rng,
@@ -301,15 +329,26 @@ Introducer::Nodes Introducer::hand_out(std::size_t n, const Endpoint& asker) {
   Nodes nodes;
   const ContactRing::Slice slice = ring_.take(n);
   const std::size_t stride = Contact::compact_size(ring_.family());
+  const std::size_t endpoint = stride - NodeId::kSize;
+  const std::uint32_t first = wire::load_be32(own.data());
   for (const Bytes part : {slice.first, slice.second}) {
     for (std::size_t at = 0; at < part.size(); at += stride) {
       const std::uint8_t* node = part.data() + at;
-      if (std::memcmp(node + NodeId::kSize, own.data(), stride - NodeId::kSize) == 0) continue;
+      // The first four bytes say it of nearly all.
+      const std::uint8_t* theirs = node + NodeId::kSize;
+      if (wire::load_be32(theirs) == first && std::memcmp(theirs, own.data(), endpoint) == 0) continue;
       nodes.nodes_[nodes.count_++] = node;
     }
   }
   counters_.nodes_handed += nodes.count_;
   return nodes;
+}
+
+std::size_t Introducer::deal(wire::MutableBytes room) {
+  const ContactRing::Slice slice = ring_.take(room.size() / Contact::compact_size(ring_.family()));
+  const auto end = std::copy(slice.first.begin(), slice.first.end(), room.begin());
+  std::copy(slice.second.begin(), slice.second.end(), end);
+  return slice.first.size() + slice.second.size();
 }
 
 void Introducer::check_invariants() const {

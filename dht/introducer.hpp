@@ -31,17 +31,24 @@ namespace lodestone::dht {
 class Introducer {
  public:
   static constexpr std::size_t kHandOut = 16;   // nodes, to who is new here
-  static constexpr std::size_t kHandAgain = 3;  // and to who has had some of late
+  static constexpr std::size_t kHandAgain = 3;  // and to who has had some of late:
+  static constexpr Duration kRevisit = std::chrono::minutes(10);
 
   [[nodiscard]] static std::size_t bytes_for(Family family, const Limits& limits);
   /// ring_size, ping_queue and visitors of the limits >= 1; `memory` is aligned to 4 bytes.
   Introducer(Instant now, const NodeConfig& config, wire::MutableBytes memory, wire::Rng& rng);
 
   // --- what comes in ---
+  /// Datagrams of these are about to come in: what is known of them is fetched meanwhile, all at a time and not each in
+  /// its turn. Tables of millions are in no cache, and to wait for them is most of what a query costs here.
+  void expect(std::span<const Endpoint> sources) const;
   /// Somebody has asked us something, within his rates. Returns how many nodes are to be given to him, if it is nodes
   /// that he wants. Appends at most a ping.
   std::size_t asked_by(Instant now, const Contact& asker, bool read_only, bool wants_nodes, wire::Rng& rng,
                        wire::DatagramBatch& out);
+  /// The same of one whom a Front has answered.
+  void met(Instant now, const Contact& asker, bool read_only, bool was_served, wire::Rng& rng,
+           wire::DatagramBatch& out);
   /// Whether one of our pings to that endpoint is what is answered, by a reply or an error.
   [[nodiscard]] bool is_ours(Instant now, const Endpoint& from, Bytes transaction, wire::Rng& rng);
   /// It is, by a reply under that id.
@@ -70,6 +77,8 @@ class Introducer {
   };
   /// The next n <= kHandOut of the ring, or all it has; without that endpoint.
   [[nodiscard]] Nodes hand_out(std::size_t n, const Endpoint& asker);
+  /// The next ones, as many as there is room for, one behind the other: what a Front hands out. Returns the bytes.
+  std::size_t deal(wire::MutableBytes room);
 
   [[nodiscard]] const ContactRing& ring() const { return ring_; }
   [[nodiscard]] std::size_t queued() const { return queue_.size(); }
@@ -89,6 +98,9 @@ class Introducer {
   [[nodiscard]] bool is_young() const { return ring_.size() < early_ring_; }
   /// Its pinhole may be open still: whether strangers reach it, an answer would not say.
   [[nodiscard]] bool was_here(Instant now, Name name) const;
+  /// Whether he has been given nodes of late.
+  bool visited(Instant now, const Contact& asker, bool read_only, bool wants_nodes, wire::Rng& rng,
+               wire::DatagramBatch& out);
   void consider(Instant now, const Endpoint& newcomer, Name name, bool at_once, wire::Rng& rng,
                 wire::DatagramBatch& out);
   void enqueue(Instant now, const Endpoint& endpoint, Name name, wire::Rng& rng);

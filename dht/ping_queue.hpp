@@ -30,6 +30,11 @@ class PingQueue {
   enum class Verdict : std::uint8_t { queued, here, full };
   /// The name is the endpoint's.
   Verdict push(wire::Instant now, const wire::Endpoint& endpoint, Name name, wire::Rng& rng);
+  /// It will be pushed soon: both, in this order and a little apart, fetch what that reads.
+  void prefetch(Name name) const { index_.prefetch(name); }
+  void prefetch_endpoint(Name name) const {
+    if (const Position p = index_.first_guess(name); p != AddressIndex::kNone) __builtin_prefetch(at(p));
+  }
   /// The next one whose time has come; it is forgotten here.
   [[nodiscard]] std::optional<wire::Endpoint> take_due(wire::Instant now);
   /// When that is, within some seconds.
