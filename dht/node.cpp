@@ -4,16 +4,15 @@
 
 #include <algorithm>
 #include <cassert>
-#include <limits>
 #include <utility>
 
 #include "dht/node_state.hpp"
+#include "dht/reception.hpp"
 #include "dht/secret.hpp"
 
 namespace lodestone::dht {
 namespace {
 
-constexpr std::size_t kNoLimit = std::numeric_limits<std::size_t>::max();
 constexpr std::size_t kMaxVersion = 32;
 // A new table asks whom it is told of: for that long, that often, planning that far ahead; and not before the lookup
 // that was told, too, has had its chance to ask.
@@ -21,12 +20,6 @@ constexpr Duration kFillTime = std::chrono::minutes(2);
 constexpr Duration kFillSpacing = std::chrono::milliseconds(50);
 constexpr Duration kFillAhead = std::chrono::seconds(2);
 constexpr Duration kFillDelay = std::chrono::milliseconds(300);
-
-Throttle::Rates rates_of(const NodeConfig& config) {
-  const Limits& l = config.limits;
-  return {l.address_rate, l.address_burst,    l.prefix_rate,       l.prefix_burst,     l.throttled_sources,
-          l.verified_for, l.unverified_burst, l.unverified_factor, !config.private_net};
-}
 
 }  // namespace
 
@@ -66,19 +59,19 @@ void Node::State::receive(Instant now, const Endpoint& from, Bytes datagram, con
   }
   const Throttle::Visit visit = throttle.visit(now, from.address);
   // Whoever has spent his share is not even read, unless it may be a reply that somebody here waits for.
-  if (!krpc::looks_like_reply(datagram) && !admit(throttle.judge(now, visit))) return;
+  if (!krpc::looks_like_reply(datagram) && !admitted(throttle.judge(now, visit), counters)) return;
   const auto message = out.decoder.decode(datagram);
   if (!message) {
     ++counters.malformed_in;
     counters.malformed_queries += message.error().code != 0;
-    if (!admit(throttle.charge(now, visit)) || message.error().code == 0 || config.read_only) return;
-    return answer(now, visit, datagram.size(), out, [&](std::size_t room) {
+    if (!admitted(throttle.charge(now, visit), counters) || message.error().code == 0 || config.read_only) return;
+    return answer_within(now, throttle, visit, datagram.size(), out.datagrams, counters, [&](std::size_t room) {
       responder.refuse(from, message.error(), room, out.datagrams, counters);
       return false;
     });
   }
   if (const auto* query = std::get_if<krpc::Query>(&message->body)) {
-    if (admit(throttle.charge(now, visit)))
+    if (admitted(throttle.charge(now, visit), counters))
       on_query(now, from, message->transaction, *query, visit, datagram.size(), sister, out);
     return;
   }
@@ -94,26 +87,6 @@ void Node::State::receive(Instant now, const Endpoint& from, Bytes datagram, con
   }
 }
 
-bool Node::State::admit(Throttle::Verdict verdict) {
-  counters.throttled_address += verdict == Throttle::Verdict::address_spent;
-  counters.throttled_prefix += verdict == Throttle::Verdict::prefix_spent;
-  return verdict == Throttle::Verdict::admitted;
-}
-
-template <class Answer>
-void Node::State::answer(Instant now, const Throttle::Visit& visit, std::size_t received, Output& out,
-                         Answer&& answer) {
-  const std::size_t before = out.datagrams.size();
-  const bool verified = throttle.verified(now, visit);
-  const std::size_t room = verified ? kNoLimit : throttle.allowance(now, visit, received, kNoLimit);
-  if (answer(room)) throttle.verify(now, visit);  // it has echoed a token that we sent it
-  if (verified) return;
-  std::size_t sent = 0;
-  for (std::size_t i = before; i < out.datagrams.size(); ++i) sent += out.datagrams.entries()[i].size;
-  throttle.replied(now, visit, sent);
-  ++(sent != 0 ? counters.answered_unverified : counters.unanswered_unverified);
-}
-
 void Node::State::on_query(Instant now, const Endpoint& from, Bytes transaction, const krpc::Query& query,
                            const Throttle::Visit& visit, std::size_t received, const Node* sister, Output& out) {
   ++counters.queries_in;
@@ -124,14 +97,18 @@ void Node::State::on_query(Instant now, const Endpoint& from, Bytes transaction,
   const Shown shown = introduce(now, from, query, sister, out);
   const Responder::Tables tables{table, sister != nullptr ? &sister->state_->table : nullptr, shown.own.span(),
                                  shown.other.span(), shown.wanted};
-  answer(now, visit, received, out, [&](std::size_t room) {
+  answer_within(now, throttle, visit, received, out.datagrams, counters, [&](std::size_t room) {
     return responder.answer(now, from, transaction, query, room, tables, rng, out.datagrams, counters);
   });
-  if (query.read_only) {
+  greet(now, {query.id, from}, query.read_only);
+}
+
+void Node::State::greet(Instant now, const Contact& stranger, bool read_only) {
+  if (read_only) {
     ++counters.strangers_read_only;
     return;
   }
-  meet(now, {query.id, from});
+  meet(now, stranger);
 }
 
 Node::State::Shown Node::State::introduce(Instant now, const Endpoint& from, const krpc::Query& query,

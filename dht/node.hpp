@@ -29,6 +29,9 @@
 
 namespace lodestone::dht {
 
+class HashFilter;
+class Tokens;
+
 using wire::AddressPolicy;
 using wire::Bytes;
 using wire::Duration;
@@ -107,6 +110,8 @@ struct NodeConfig {
   /// For the ring and what belongs to it: introducer_bytes(), zeroed, aligned to 4, to outlive the node. Memory that
   /// has not been touched need not be there. Empty: the node makes its own.
   wire::MutableBytes introducer_memory = {};
+  /// Kept up to date with what is stored, for the fronts; outlives the node. Null: there are none.
+  HashFilter* announced = nullptr;
 };
 
 using LookupId = std::uint32_t;
@@ -302,6 +307,8 @@ class Node {
   // --- driving ---
   /// `sister`: our node on the other family, whose contacts are shown to those who want them (BEP 32).
   void receive(Instant now, const Endpoint& from, Bytes datagram, Output& out, const Node* sister = nullptr);
+  /// May be called before datagrams of these are received: it changes nothing but how long that takes.
+  void expect(std::span<const Endpoint> sources) const;
   void advance(Instant now, Output& out);
   [[nodiscard]] Instant next_deadline() const;
 
@@ -316,6 +323,13 @@ class Node {
   /// The table, the store, where lookups ended; until the node is in, also what was restored: a start without a network
   /// must not cost it.
   [[nodiscard]] Snapshot snapshot(UnixSeconds wall_now, Instant now) const;
+
+  // --- fronts (dht/front): they answer for this node on other threads, and hand over what they do not ---
+  /// Somebody whom a front has answered: the node gets to know him as if he had asked here.
+  void met(Instant now, const Contact& stranger, bool read_only, bool served, Output& out);
+  /// The next contacts of the ring, as many as there is room for: compact, one behind the other. Returns the bytes.
+  std::size_t deal(wire::MutableBytes room);
+  [[nodiscard]] const Tokens& tokens() const;
 
   /// Of an introducer: compact contacts that ring() has shown in an earlier run.
   void restore_ring(Bytes contacts);

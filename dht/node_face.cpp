@@ -28,6 +28,10 @@ Node::Node(Node&&) noexcept = default;
 Node& Node::operator=(Node&&) noexcept = default;
 Node::~Node() = default;
 
+void Node::expect(std::span<const Endpoint> sources) const {
+  if (state_->introducer) state_->introducer->expect(sources);
+}
+
 void Node::receive(Instant now, const Endpoint& from, Bytes datagram, Output& out, const Node* sister) {
   assert(sister == nullptr || sister->family() != family());
   state_->receive(now, from, datagram, sister, out);
@@ -109,6 +113,17 @@ void Node::offer(Instant now, std::span<const Contact> contacts, Output& out) {
   }
   s.work(now, out);
 }
+
+void Node::met(Instant now, const Contact& stranger, bool read_only, bool served, Output& out) {
+  State& s = *state_;
+  if (!s.introducer || !s.guard.allows(stranger.endpoint)) return;
+  s.introducer->met(now, stranger, read_only, served, s.rng, out.datagrams);
+  s.greet(now, stranger, read_only);
+}
+
+std::size_t Node::deal(wire::MutableBytes room) { return state_->introducer ? state_->introducer->deal(room) : 0; }
+
+const Tokens& Node::tokens() const { return state_->responder.tokens(); }
 
 void Node::restore_ring(Bytes contacts) {
   State& s = *state_;

@@ -45,11 +45,6 @@ struct Node::State {
   // --- what comes in (node.cpp) ---
   /// `sister`: our node on the other family, or null.
   void receive(Instant now, const Endpoint& from, Bytes datagram, const Node* sister, Output& out);
-  /// Counts what was not admitted.
-  bool admit(Throttle::Verdict verdict);
-  /// Lets the responder have the byte budget of the asker's prefix (S3), and books what it made of it.
-  template <class Answer>
-  void answer(Instant now, const Throttle::Visit& visit, std::size_t received, Output& out, Answer&& answer);
   void on_query(Instant now, const Endpoint& from, Bytes transaction, const krpc::Query& query,
                 const Throttle::Visit& visit, std::size_t received, const Node* sister, Output& out);
   /// What an introducer shows to that asker instead of its table.
@@ -70,6 +65,8 @@ struct Node::State {
   // --- who is out there (node.cpp) ---
   /// It answered us: the only way into the table.
   void heard(Instant now, const Contact& contact, Duration rtt, const ClientVersion& version, Output& out);
+  /// It has asked, here or at a front.
+  void greet(Instant now, const Contact& stranger, bool read_only);
   /// It was named or turned up by itself: to be verified, if the table has a use for it (T2).
   void meet(Instant now, const Contact& contact);
   /// A reply names contacts. A table that is new asks them, too, so that it is full within a minute or two and not when

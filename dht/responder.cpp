@@ -94,7 +94,8 @@ Responder::Responder(Instant now, const NodeConfig& config, wire::Rng& rng)
               config.limits.peer_expiry, config.limits.peer_store_bytes},
              !config.private_net),
       items_(now, config.id, {config.limits.items_total, config.limits.items_bytes, config.limits.item_expiry}),
-      samples_(config.limits.sample_interval) {}
+      samples_(config.limits.sample_interval),
+      announced_(config.announced) {}
 
 bool Responder::answer(Instant now, const Endpoint& from, Bytes transaction, const krpc::Query& query, std::size_t room,
                        const Tables& tables, wire::Rng& rng, wire::DatagramBatch& out, Counters& counters) {
@@ -187,8 +188,10 @@ void Responder::announce(Instant now, const Endpoint& from, Bytes transaction, c
   }
   if (!store_.add(now, query.target, peer, query.seed)) {
     ++counters.store_refused;
+    if (announced_ != nullptr) announced_->set_full(true);
     return refuse(from, {krpc::kServerError, transaction, "store full"}, out, counters);
   }
+  if (announced_ != nullptr) announced_->add(query.target);
   reply(transaction, {id_, from, std::nullopt, {}, {}, {}}, out, counters);
 }
 
@@ -221,7 +224,13 @@ void Responder::move_to(const NodeId& id) {
 }
 
 void Responder::sweep(Instant now) {
-  if (store_.next_sweep() <= now) store_.sweep(now);
+  if (store_.next_sweep() <= now) {
+    store_.sweep(now);
+    if (announced_ != nullptr) {
+      announced_->rebuild([this](auto&& f) { store_.for_each_hash(f); });
+      announced_->set_full(false);  // or the next one that is refused says so again
+    }
+  }
   if (items_.next_sweep() <= now) items_.sweep(now);
 }
 

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <string>
 
+#include "dht/hash_filter.hpp"
 #include "dht/items.hpp"
 #include "dht/krpc.hpp"
 #include "dht/node.hpp"
@@ -46,6 +47,10 @@ class Responder {
   [[nodiscard]] Items& items() { return items_; }
   [[nodiscard]] const Items& items() const { return items_; }
 
+  /// For whoever answers under the same secrets elsewhere (Front).
+  [[nodiscard]] const Tokens& tokens() const { return tokens_; }
+  void adopt(const Tokens& tokens) { tokens_ = tokens; }
+
   /// Our id has changed (T1).
   void move_to(const NodeId& id);
   /// Drops what has expired. Due at next_sweep().
@@ -75,6 +80,7 @@ class Responder {
   Items items_;
   SampleWindow samples_;
   ScrapeCache scrapes_;
+  HashFilter* announced_;  // null: nobody else answers
   // Of the query that is being answered.
   std::size_t room_ = 0;
   bool token_echoed_ = false;

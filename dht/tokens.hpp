@@ -25,6 +25,10 @@ class Tokens {
   [[nodiscard]] bool valid(wire::Instant now, const wire::Address& who, const wire::Key& info_hash, wire::Bytes token,
                            wire::Rng& rng);
 
+  /// The secrets are those of this period: a copy that is not is to be replaced by one that is.
+  [[nodiscard]] bool fresh(wire::Instant now) const { return now - rotated_ < rotation_; }
+  [[nodiscard]] bool same_period(const Tokens& other) const { return rotated_ == other.rotated_; }
+
  private:
   void rotate(wire::Instant now, wire::Rng& rng);
 

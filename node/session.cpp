@@ -190,6 +190,7 @@ void Session::Impl::finish_stopping() {
     node_lock.reset();
     host.saver.run([lock] { lock->reset(); });
   }
+  front_threads.clear();
   dht_nodes.clear();
   for (const auto& done : std::exchange(on_stopped, {})) done();
 }

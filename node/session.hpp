@@ -46,7 +46,8 @@ struct SessionConfig {
   std::string state_dir;                         // empty: nothing is kept
   bool owns_identity = false;  // `node`: keeps the saved DHT id (D6); others start from the snapshot with a fresh id
   dht::Limits dht_limits = dht::Limits::client();
-  std::size_t max_peers = 80;  // per torrent
+  std::size_t dht_threads = 1;  // that answer for an introducer; more than one: no torrents, no TCP
+  std::size_t max_peers = 80;   // per torrent
   std::string client = "Lodestone/0.1";
 };
 

@@ -64,6 +64,7 @@ wire::AddressPolicy Session::Impl::make_policy() const {
 
 void Session::Impl::start_dht(std::vector<BoundPort>& ports) {
   std::vector<wire::Family> served;
+  std::vector<dht::NodeConfig> configs;
   std::vector<wire::Endpoint> ours;
   std::copy_if(listening.begin(), listening.end(), std::back_inserter(ours),
                [](const wire::Endpoint& e) { return !e.address.is_unspecified(); });
@@ -94,6 +95,9 @@ void Session::Impl::start_dht(std::vector<BoundPort>& ports) {
       restored_contacts = restored_contacts || !saved.contacts.empty();
     }
     served.push_back(family);
+    announced.emplace_back(port.fronts.empty() ? nullptr : std::make_unique<dht::HashFilter>());
+    c.announced = announced.back().get();
+    configs.push_back(c);
     auto driver = std::make_unique<DhtDriver>(host.io, std::move(port.udp), now, std::move(c), rng.fork(),
                                               [this] { wake([] {}); });
     if (!saved.contacts.empty() || !saved.store.empty() || !saved.lookups.empty())
@@ -106,9 +110,30 @@ void Session::Impl::start_dht(std::vector<BoundPort>& ports) {
   for (const auto& driver : dht_nodes)
     if (DhtDriver* sister = dht_for(driver->family() == wire::Family::v4 ? wire::Family::v6 : wire::Family::v4))
       driver->set_sister(*sister);
+  start_fronts(ports, configs);
   introduce(config.bootstrap, true);
   if (config.bootstrap.empty() && config.use_builtin_routers && !config.private_net && is_public(policy))
     introduce(builtin_routers(), false);
+}
+
+void Session::Impl::start_fronts(std::vector<BoundPort>& ports, const std::vector<dht::NodeConfig>& configs) {
+  std::vector<std::vector<FrontThread::Post>> posts(config.dht_threads - std::min<std::size_t>(config.dht_threads, 1));
+  std::size_t node = 0;
+  for (BoundPort& port : ports) {
+    if (node == dht_nodes.size()) break;
+    if (port.fronts.empty()) continue;
+    DhtDriver& driver = *dht_nodes[node];
+    for (std::size_t i = 0; i < port.fronts.size(); ++i) {
+      auto line = std::make_shared<FrontLine>();
+      auto front =
+          std::make_unique<dht::Front>(now, configs[node], dht::Front::News{driver.node().id(), driver.node().tokens()},
+                                       *announced[node], driver.has_sister(), rng.fork());
+      driver.add_front(host.io, line);
+      posts[i].push_back({std::move(port.fronts[i]), std::move(front), std::move(line)});
+    }
+    ++node;
+  }
+  for (auto& post : posts) front_threads.push_back(std::make_unique<FrontThread>(std::move(post)));
 }
 
 void Session::Impl::introduce(const std::vector<magnet::HostPort>& names, bool explicit_names) {
@@ -288,7 +313,7 @@ void Session::Impl::save_stored_items(bool at_the_end) {
 void Session::Impl::log_counts() {
   counts_logged_at = now;
   for (const auto& driver : dht_nodes) {
-    const dht::Counters& c = driver->node().counters();
+    const dht::Counters c = driver->counters();
     const std::string wrong = troubles(c);
     log::info("DHT on {}: {} contacts, {} queries in, {} replies out; {}", driver->local().text(),
               driver->node().table_size(), c.queries_in, c.replies_out, wrong.empty() ? "nothing dropped" : wrong);
@@ -367,7 +392,7 @@ DhtStatus Session::dht_status() const {
                             .ring = node.ring_size(),
                             .ping_queue = node.ping_queue(),
                             .ever_answered = node.ever_answered(),
-                            .counters = node.counters()});
+                            .counters = driver->counters()});
   }
   return status;
 }

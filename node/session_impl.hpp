@@ -16,7 +16,9 @@
 #include <unordered_map>
 #include <vector>
 
+#include "dht/hash_filter.hpp"
 #include "node/drive/dht_driver.hpp"
+#include "node/drive/front_thread.hpp"
 #include "node/drive/link_table.hpp"
 #include "node/drive/torrent_driver.hpp"
 #include "node/net/acceptor.hpp"
@@ -35,7 +37,8 @@ namespace lodestone::node {
 /// UDP and TCP of one local address, on one port number.
 struct BoundPort {
   wire::Endpoint local;
-  UniqueFd udp, tcp;  // tcp: absent when the session takes no peers
+  UniqueFd udp, tcp;             // tcp: absent when the session takes no peers
+  std::vector<UniqueFd> fronts;  // share the UDP port; one for each thread beside the network's
 };
 
 /// A name that leads into the DHT, asked for until it has an address.
@@ -89,6 +92,8 @@ struct Session::Impl final : LinkObserver {
   // --- session_dht.cpp ---
   [[nodiscard]] wire::AddressPolicy make_policy() const;
   void start_dht(std::vector<BoundPort>& ports);
+  /// Threads that answer beside the nodes, each on one of the sockets of every port.
+  void start_fronts(std::vector<BoundPort>& ports, const std::vector<dht::NodeConfig>& configs);
   void introduce(const std::vector<magnet::HostPort>& names, bool explicit_names);
   void ask_introducers();
   void on_introducer(const magnet::HostPort& name, const std::vector<wire::Endpoint>& found);
@@ -148,9 +153,11 @@ struct Session::Impl final : LinkObserver {
   std::optional<FileLock> node_lock;
 
   std::vector<wire::Endpoint> listening;
-  std::vector<std::shared_ptr<Mapping>> ring_memory;  // of each of the DHT nodes; null: it is no introducer
+  std::vector<std::shared_ptr<Mapping>> ring_memory;        // of each of the DHT nodes; null: it is no introducer
+  std::vector<std::unique_ptr<dht::HashFilter>> announced;  // likewise; null: it has no fronts
   std::vector<std::unique_ptr<DhtDriver>> dht_nodes;
-  std::vector<dht::Event> dht_events;  // reused
+  std::vector<std::unique_ptr<FrontThread>> front_threads;  // they end before the nodes do
+  std::vector<dht::Event> dht_events;                       // reused
   DhtEventHandler on_dht_event;
   std::vector<Introducer> introducers;
   wire::Duration introducer_back_off;

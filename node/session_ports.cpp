@@ -3,6 +3,7 @@
 // as far as that can be had (the extension handshake has room for one port only).
 #include <algorithm>
 #include <cerrno>
+#include <iterator>
 #include <string>
 
 #include "node/net/sockets.hpp"
@@ -35,9 +36,10 @@ StartError to_start_error(const BindFailure& failure) {
 std::expected<BoundPort, BindFailure> bind_one(const SessionConfig& config, wire::Endpoint where) {
   BoundPort port;
   if (config.dht) {
-    auto udp = bind_udp(where);
-    if (!udp) return std::unexpected(BindFailure{where, udp.error()});
-    port.udp = *std::move(udp);
+    auto group = bind_udp_group(where, std::max<std::size_t>(config.dht_threads, 1));
+    if (!group) return std::unexpected(BindFailure{where, group.error()});
+    port.udp = std::move(group->front());
+    port.fronts.assign(std::make_move_iterator(group->begin() + 1), std::make_move_iterator(group->end()));
     where.port = local_endpoint(port.udp.fd()).value_or(where).port;
   }
   if (config.tcp) {

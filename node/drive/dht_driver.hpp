@@ -5,11 +5,14 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <utility>
 #include <vector>
 
+#include "dht/front.hpp"
 #include "dht/node.hpp"
+#include "node/drive/front_line.hpp"
 #include "node/net/fd.hpp"
 #include "node/net/timer.hpp"
 #include "node/net/udp_port.hpp"
@@ -32,8 +35,16 @@ class DhtDriver {
   /// Our node on the other family: who asks this one for its nodes gets them, and while it wants contacts this one asks
   /// for them and hands them over (BEP 32). It lives as long.
   void set_sister(DhtDriver& sister) { sister_ = &sister; }
+  [[nodiscard]] bool has_sister() const { return sister_ != nullptr; }
   /// Contacts from another node of ours, to be asked.
   void offer(wire::Instant now, std::span<const dht::Contact> contacts);
+
+  /// A front answers beside this node from now on: what it leaves comes here, what it needs goes there. All of them
+  /// after set_sister().
+  void add_front(asio::io_context& io, std::shared_ptr<FrontLine> line);
+  /// What the fronts have counted, as far as they have told, and what the node has with them.
+  [[nodiscard]] std::vector<FrontLine::Counts> front_counts() const;
+  [[nodiscard]] dht::Counters counters() const;
 
   /// f(node, output): asks the node something; what it wants to send leaves at once.
   template <class F>
@@ -53,6 +64,14 @@ class DhtDriver {
  private:
   void on_datagrams(std::span<const UdpPort::Received> received);
   void on_timer();
+  /// A front has rung.
+  void on_front(FrontLine& line);
+  void take_in(wire::Instant now, const wire::Endpoint& from, const wire::Address& local, wire::Bytes datagram);
+  void end_of_batch(wire::Instant now);
+  /// What its queue has room for.
+  void deal_to(wire::Instant now, FrontLine& line);
+  /// Tells the fronts what has changed since they were told last.
+  void tell_fronts();
   /// Before each call into the node: what it asks for depends on what the sister needs.
   void heed_sister(wire::Instant now);
   /// Sends what is in the output and arms the timer.
@@ -62,7 +81,14 @@ class DhtDriver {
   DhtDriver* sister_ = nullptr;
   dht::Node node_;
   dht::Output out_;
-  std::vector<wire::Address> sources_;  // of out_.datagrams, as far as they answer something
+  std::vector<wire::Address> sources_;    // of out_.datagrams, as far as they answer something
+  std::vector<wire::Endpoint> expected_;  // the sources of a batch
+  struct Front {
+    std::shared_ptr<FrontLine> line;
+    WatchedFd bell;
+    std::optional<dht::Front::News> told;
+  };
+  std::vector<std::unique_ptr<Front>> fronts_;
   Timer timer_;
   UdpPort port_;
 };

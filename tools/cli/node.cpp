@@ -28,6 +28,7 @@ constexpr double kStatusLineEvery = 60;  // seconds, where there is no terminal
 constexpr double kWarnAfter = 15;
 constexpr std::size_t kLeastRing = 1'000, kMostRing = 100'000'000;
 constexpr std::size_t kLeastQueue = 10'000;
+constexpr std::size_t kMostThreads = 64;
 
 void print_ready(Context& context, NodeRole role, const node::DhtStatus& status) {
   if (context.out.json()) {
@@ -70,6 +71,7 @@ void tell_counts(Context& context, const node::DhtStatus& status) {
 struct NodeOptions {
   NodeRole role = NodeRole::node;
   std::optional<std::size_t> ring_size;
+  std::size_t threads = 1;
 };
 
 class NodeRun {
@@ -102,6 +104,11 @@ ExitCode NodeRun::run() {
     config->dht_limits.ring_size = *options_.ring_size;
     config->dht_limits.ping_queue = std::max(kLeastQueue, *options_.ring_size / 2);
   }
+  if (options_.threads > 1 && options_.role != NodeRole::bootstrap) {
+    return context_.fail(
+        {ExitCode::usage, "--threads", "only an introducer answers on several threads", "Add --role bootstrap"});
+  }
+  config->dht_threads = options_.threads;
   session_.emplace(runtime_, *std::move(config));
   if (const auto started = session_->start(); !started) return context_.fail(failure_of(started.error()));
   const RunGuard guard(runtime_, context_, [this](StopCause) { stop(); });
@@ -150,6 +157,10 @@ void add_node(CLI::App& app, Context& context) {
       ->add_option("--ring-size", options->ring_size,
                    "Nodes that --role bootstrap can hand out, of each family (default: 1000000; 32 bytes each)")
       ->check(CLI::Range(kLeastRing, kMostRing));
+  command
+      ->add_option("--threads", options->threads,
+                   "Threads that answer for --role bootstrap (default: 1); the first one also does all else")
+      ->check(CLI::Range(std::size_t{1}, kMostThreads));
   on_run(*command, context, [options, &context] { return NodeRun(*options, context).run(); });
 }
 
