@@ -289,6 +289,12 @@ struct KnownContact {
   Duration rtt{};  // 0: unknown
 };
 
+/// What a node keeps for others, and the memory that it takes.
+struct StoredSizes {
+  std::size_t hashes = 0, peers = 0, peer_bytes = 0;
+  std::size_t items = 0, item_bytes = 0;
+};
+
 /// What NodeConfig::introducer_memory is to have; 0 for who is no introducer.
 [[nodiscard]] std::size_t introducer_bytes(Family family, const Limits& limits);
 
@@ -395,6 +401,7 @@ class Node {
   [[nodiscard]] std::size_t ping_queue() const;
   [[nodiscard]] std::size_t stored_peers(const InfoHash& info_hash) const;
   [[nodiscard]] std::size_t stored_items() const;
+  [[nodiscard]] StoredSizes stored_sizes() const;
   [[nodiscard]] const Counters& counters() const;
   void check_invariants() const;  // asserts; for tests, simulator, fuzzers
 

@@ -282,6 +282,12 @@ std::size_t Node::stored_peers(const InfoHash& info_hash) const {
 
 std::size_t Node::stored_items() const { return state_->responder.items().size(); }
 
+StoredSizes Node::stored_sizes() const {
+  const PeerStore& peers = state_->responder.store();
+  const Items& items = state_->responder.items();
+  return {peers.hashes(), peers.peers(), peers.bytes(), items.size(), items.bytes()};
+}
+
 const Counters& Node::counters() const {
   state_->gather_counters();
   return state_->counters;

@@ -19,6 +19,7 @@
 #include "dht/node.hpp"
 #include "magnet/swarm/torrent.hpp"
 #include "magnet/uri.hpp"
+#include "node/net/udp_port.hpp"
 #include "node/runtime.hpp"
 #include "wire/base/endpoint.hpp"
 
@@ -120,8 +121,12 @@ struct DhtStatus {
     std::size_t table = 0;
     std::size_t ring = 0;        // of an introducer: whom it hands out,
     std::size_t ping_queue = 0;  // and who waits to be verified
+    std::size_t store = 0;       // contacts beside the table
     bool ever_answered = false;
+    bool offline = false;     // T5: of late nobody has
+    dht::StoredSizes stored;  // for others
     dht::Counters counters;
+    UdpPort::Counters port;
   };
   std::vector<One> nodes;
   [[nodiscard]] std::size_t table() const;

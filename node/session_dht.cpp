@@ -366,8 +366,12 @@ DhtStatus Session::dht_status() const {
                             .table = node.table_size(),
                             .ring = node.ring_size(),
                             .ping_queue = node.ping_queue(),
+                            .store = node.store_size(),
                             .ever_answered = node.ever_answered(),
-                            .counters = node.counters()});
+                            .offline = node.offline(),
+                            .stored = node.stored_sizes(),
+                            .counters = node.counters(),
+                            .port = driver->port_counters()});
   }
   return status;
 }
