@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // `node`: a DHT node that runs until stopped, with an identity of its own that it keeps.
 #include <algorithm>
+#include <expected>
 #include <memory>
 #include <optional>
 #include <ostream>
+#include <string>
 #include <utility>
 
 #include <CLI/CLI.hpp>
@@ -11,14 +13,18 @@
 #include <nlohmann/json.hpp>
 
 #include "node/ops/counts_text.hpp"
+#include "node/ops/log.hpp"
+#include "node/ops/observer.hpp"
 #include "node/session.hpp"
 #include "tools/cli/commands.hpp"
 #include "tools/cli/context.hpp"
+#include "tools/cli/node_status.hpp"
 #include "tools/cli/options.hpp"
 #include "tools/cli/run_guard.hpp"
 #include "tools/cli/session_options.hpp"
 #include "tools/cli/transfer_text.hpp"
 #include "tools/cli/units.hpp"
+#include "tools/cli/version.hpp"
 
 namespace lodestone::tools {
 namespace {
@@ -29,20 +35,23 @@ constexpr double kWarnAfter = 15;
 constexpr std::size_t kLeastRing = 1'000, kMostRing = 100'000'000;
 constexpr std::size_t kLeastQueue = 10'000;
 
-void print_ready(Context& context, NodeRole role, const node::DhtStatus& status) {
+void print_ready(Context& context, NodeRole role, const node::DhtStatus& status, const std::string& metrics) {
   if (context.out.json()) {
     nlohmann::ordered_json ids = nlohmann::ordered_json::array();
     for (const auto& one : status.nodes) {
       ids.push_back(
           {{"family", one.family == wire::Family::v4 ? 4 : 6}, {"id", one.id.hex()}, {"addr", one.local.text()}});
     }
-    context.out.record(
-        {{"type", "ready"}, {"ids", std::move(ids)}, {"table", status.table()}, {"role", name_of(role)}});
+    nlohmann::ordered_json record = {
+        {"type", "ready"}, {"ids", std::move(ids)}, {"table", status.table()}, {"role", name_of(role)}};
+    if (!metrics.empty()) record["metrics"] = metrics;
+    context.out.record(record);
     return;
   }
   std::string where;
   for (const auto& one : status.nodes)
     where += fmt::format("{}{} as {}", where.empty() ? "" : ", ", one.local.text(), one.id.hex());
+  if (!metrics.empty()) where += ", metrics on " + metrics;
   context.out.line("ready on " + where);
   context.out.out().flush();
 }
@@ -70,7 +79,13 @@ void tell_counts(Context& context, const node::DhtStatus& status) {
 struct NodeOptions {
   NodeRole role = NodeRole::node;
   std::optional<std::size_t> ring_size;
+  std::optional<wire::Endpoint> metrics;
 };
+
+std::expected<wire::Endpoint, std::string> parse_metrics(const std::string& text) {
+  if (const auto endpoint = wire::Endpoint::parse(text)) return *endpoint;
+  return std::unexpected("'" + text + "' is no ADDR:PORT");
+}
 
 class NodeRun {
  public:
@@ -78,6 +93,8 @@ class NodeRun {
   ExitCode run();
 
  private:
+  /// Opens what others look at the node through.
+  void show(std::optional<node::MetricsPort> metrics);
   bool tick();
   void stop();
 
@@ -85,6 +102,7 @@ class NodeRun {
   Context& context_;
   node::Runtime runtime_{node::RuntimeConfig{}};
   std::optional<node::Session> session_;
+  std::optional<node::Observer> observer_;
   double next_line_ = kStatusLineEvery;
   bool warned_ = false;
   bool stopping_ = false;
@@ -102,14 +120,38 @@ ExitCode NodeRun::run() {
     config->dht_limits.ring_size = *options_.ring_size;
     config->dht_limits.ping_queue = std::max(kLeastQueue, *options_.ring_size / 2);
   }
+  // Before the session, so that a port that is taken costs nothing.
+  std::optional<node::MetricsPort> metrics;
+  if (options_.metrics) {
+    auto bound = node::bind_metrics(*options_.metrics);
+    if (!bound)
+      return context_.fail({ExitCode::network, "--metrics " + options_.metrics->text(), bound.error().message(),
+                            "Stop what uses it, or choose another port"});
+    metrics = *std::move(bound);
+  }
   session_.emplace(runtime_, *std::move(config));
   if (const auto started = session_->start(); !started) return context_.fail(failure_of(started.error()));
   const RunGuard guard(runtime_, context_, [this](StopCause) { stop(); });
-  print_ready(context_, options_.role, session_->dht_status());
+  const std::string metrics_at = metrics ? metrics->local.text() : "";
+  show(std::move(metrics));
+  print_ready(context_, options_.role, session_->dht_status(), metrics_at);
   runtime_.every(kStatusTick, [this] { return tick(); });
   runtime_.run();
   session_.reset();
   return end_of_service(guard.cause(), context_, "node");
+}
+
+void NodeRun::show(std::optional<node::MetricsPort> metrics) {
+  const std::string& state_dir = context_.global.state_dir;
+  observer_.emplace(runtime_, *session_,
+                    node::NodeFacts{.version = kVersion,
+                                    .role = std::string(name_of(options_.role)),
+                                    .state_dir = state_dir,
+                                    .metrics = metrics ? metrics->local.text() : ""});
+  if (metrics) observer_->serve_metrics(std::move(metrics->listening));
+  if (state_dir.empty()) return;
+  if (const auto error = observer_->serve_status())
+    node::log::warn("`node status` will not reach this node: no socket in {}: {}", state_dir, error.message());
 }
 
 bool NodeRun::tick() {
@@ -133,6 +175,7 @@ void NodeRun::stop() {
   if (context_.global.verbose > 0) tell_counts(context_, session_->dht_status());
   stopping_ = true;
   context_.out.end_status();
+  observer_.reset();
   session_->stop([this] { runtime_.stop(); });
 }
 
@@ -150,7 +193,14 @@ void add_node(CLI::App& app, Context& context) {
       ->add_option("--ring-size", options->ring_size,
                    "Nodes that --role bootstrap can hand out, of each family (default: 1000000; 32 bytes each)")
       ->check(CLI::Range(kLeastRing, kMostRing));
-  on_run(*command, context, [options, &context] { return NodeRun(*options, context).run(); });
+  add_parsed(*command, "--metrics", options->metrics, parse_metrics,
+             "Serves /metrics for Prometheus, /healthz and /readyz there; port 0: any")
+      ->type_name("ADDR:PORT");
+  const CLI::App* status = command->add_subcommand("status", "What the running node says about itself");
+  command->require_subcommand(0, 1);
+  on_run(*command, context, [options, status, &context] {
+    return status->parsed() ? node_status(context) : NodeRun(*options, context).run();
+  });
 }
 
 }  // namespace lodestone::tools
