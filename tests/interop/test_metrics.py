@@ -110,6 +110,7 @@ def metrics_are_what_prometheus_takes_and_the_dashboard_asks_for(lab):
     names = {name for name, _ in found} | {"up"}
     rules = OPS / "lodestone-alerts.yml"
     check("SUCCESS" in promtool("check", "rules", rules), "promtool says nothing of the rules")
+    check("SUCCESS" in promtool("test", "rules", Path(__file__).with_name("alerts_test.yml")), "the rules are not tested")
     expressions = re.findall(r"expr: (?:>-\n((?: {10}.*\n)+)|(.*)\n)", rules.read_text())
     check(len(expressions) == rules.read_text().count("- alert:") >= 10, f"{len(expressions)} expressions")
     asked = set().union(*(names_in(a or b) for a, b in expressions))

@@ -42,8 +42,8 @@ void print_node(Output& out, const ordered_json& one, bool verbose) {
   const dht::Counters counters = counters_of(one.at("counters"));
   out.line(fmt::format("{} as {}{}", text_of(one.at("addr")), text_of(one.at("id")),
                        one.at("offline").get<bool>() ? ", offline" : ""));
-  out.line("  seen from outside as " +
-           (one.at("external").is_null() ? std::string("nobody has said") : text_of(one.at("external"))));
+  out.line(one.at("external").is_null() ? "  where others see it nobody has said yet"
+                                        : "  others see it at " + text_of(one.at("external")));
   std::string known = count_of(number("table"), "node") + " in the table, " + fmt::format("{} beside", number("store"));
   if (number("ring") != 0 || number("ping_queue") != 0)
     known += fmt::format(", {} in the ring, {} wait to be verified", number("ring"), number("ping_queue"));
