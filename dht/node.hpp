@@ -100,6 +100,9 @@ struct NodeConfig {
   NodeId id;
   AddressPolicy policy;        // S5
   std::vector<Endpoint> ours;  // where we listen, on all our nodes: neither a contact nor a peer (BEP 45)
+  /// Where our operator says that others see us: the id is one that this address may have, from the start, and what
+  /// others say changes neither (T1).
+  std::optional<Endpoint> external = std::nullopt;
   bool private_net = false;    // S5: lifts L8, the diversity clauses of T4
   bool read_only = false;      // T7, BEP 43: "ro" in our queries, and we answer none
   std::string version = "LD";  // "v": at most 4 bytes

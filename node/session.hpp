@@ -46,6 +46,7 @@ struct SessionConfig {
   std::vector<magnet::HostPort> explicit_peers;  // --peer: their kinds of address are talked to (S5), nothing else
   std::string state_dir;                         // empty: nothing is kept
   bool owns_identity = false;  // `node`: keeps the saved DHT id (D6); others start from the snapshot with a fresh id
+  std::vector<wire::Address> external_ips;  // of our operator: where others see us; at most one of each family
   dht::Limits dht_limits = dht::Limits::client();
   std::size_t max_peers = 80;  // per torrent
   std::string client = "Lodestone/0.1";

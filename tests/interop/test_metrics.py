@@ -199,7 +199,28 @@ def after_kill_9_its_socket_is_no_obstacle(lab):
     check(node.status()["pid"] == node.process.pid, "the first cannot be asked any more")
 
 
+def the_operators_word_on_its_address_gives_it_an_id(lab):
+    node = Served(lab)
+    seen = lambda: (lambda one: (one["id"], one["external"]))(node.status()["nodes"][0])
+    first, nowhere = seen()
+    check(nowhere is None, f"somebody has said {nowhere}")
+    node.extra = ["--external-ip", "45.0.0.1", "--external-ip", "2a01:45::1"]
+    ids = set()
+    for _ in range(2):
+        node.process.send_signal(signal.SIGTERM)
+        check(node.process.wait(20) == 0, "no clean end")
+        node.start()
+        own, where = seen()
+        check(where == "45.0.0.1:6881", f"it is seen as {where}")
+        ids.add(own)
+    check(len(ids) == 1 and first not in ids, f"{first} became {ids}")
+    for words in (["45.0.0.1", "46.0.0.1"], ["192.168.1.1"], ["router.example.org"]):
+        wrong = [word for address in words for word in ("--external-ip", address)]
+        code, _, err = lab.run("node", "--no-bootstrap", "--state-dir", lab.folder("wrong"), *wrong, timeout=30)
+        check(code == 2 and "--external-ip" in err, f"{words} ended with {code}: {err}")
+
+
 if __name__ == "__main__":
     main(__file__, metrics_are_what_prometheus_takes_and_the_dashboard_asks_for, health_and_readiness_say_what_is_the_matter,
          a_port_that_is_taken_is_exit_5, status_shows_the_node_of_that_state_directory,
-         after_kill_9_its_socket_is_no_obstacle)
+         after_kill_9_its_socket_is_no_obstacle, the_operators_word_on_its_address_gives_it_an_id)

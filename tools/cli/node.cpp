@@ -7,6 +7,7 @@
 #include <ostream>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
@@ -80,7 +81,22 @@ struct NodeOptions {
   NodeRole role = NodeRole::node;
   std::optional<std::size_t> ring_size;
   std::optional<wire::Endpoint> metrics;
+  std::vector<wire::Address> external_ips;
 };
+
+std::expected<wire::Address, std::string> parse_external(const std::string& text) {
+  const auto address = wire::Address::parse(text);
+  if (!address) return std::unexpected("'" + text + "' is no address");
+  if (address->kind() != wire::AddressKind::global)
+    return std::unexpected(text + " is no address under which the world could see us");
+  return *address;
+}
+
+/// One of each family.
+bool is_ambiguous(const std::vector<wire::Address>& external_ips) {
+  const auto v4 = std::count_if(external_ips.begin(), external_ips.end(), [](const auto& a) { return a.is_v4(); });
+  return v4 > 1 || static_cast<std::ptrdiff_t>(external_ips.size()) - v4 > 1;
+}
 
 std::expected<wire::Endpoint, std::string> parse_metrics(const std::string& text) {
   if (const auto endpoint = wire::Endpoint::parse(text)) return *endpoint;
@@ -120,6 +136,11 @@ ExitCode NodeRun::run() {
     config->dht_limits.ring_size = *options_.ring_size;
     config->dht_limits.ping_queue = std::max(kLeastQueue, *options_.ring_size / 2);
   }
+  if (is_ambiguous(options_.external_ips)) {
+    return context_.fail({ExitCode::usage, "--external-ip", "there is more than one of a family",
+                          "Name one IPv4 and one IPv6 address at most"});
+  }
+  config->external_ips = options_.external_ips;
   // Before the session, so that a port that is taken costs nothing.
   std::optional<node::MetricsPort> metrics;
   if (options_.metrics) {
@@ -196,6 +217,9 @@ void add_node(CLI::App& app, Context& context) {
   add_parsed(*command, "--metrics", options->metrics, parse_metrics,
              "Serves /metrics for Prometheus, /healthz and /readyz there; port 0: any")
       ->type_name("ADDR:PORT");
+  add_parsed_list(*command, "--external-ip", options->external_ips, parse_external,
+                  "Where others see us, one of each family; the id follows from it at once, and not from what they say")
+      ->type_name("ADDR");
   const CLI::App* status = command->add_subcommand("status", "What the running node says about itself");
   command->require_subcommand(0, 1);
   on_run(*command, context, [options, status, &context] {
