@@ -6,6 +6,7 @@
 #include <cassert>
 #include <utility>
 
+#include "dht/node_id_security.hpp"
 #include "dht/node_state.hpp"
 #include "dht/reception.hpp"
 #include "dht/secret.hpp"
@@ -21,10 +22,17 @@ constexpr Duration kFillSpacing = std::chrono::milliseconds(50);
 constexpr Duration kFillAhead = std::chrono::seconds(2);
 constexpr Duration kFillDelay = std::chrono::milliseconds(300);
 
+/// T1: the id that a node was started with stays, if its address allows it.
+NodeConfig with_fitting_id(NodeConfig config, wire::Rng& rng) {
+  if (config.external && !id_matches(config.id, config.external->address))
+    config.id = derive_id(config.external->address, rng);
+  return config;
+}
+
 }  // namespace
 
 Node::State::State(Instant start, NodeConfig settings, wire::Rng generator)
-    : config(std::move(settings)),
+    : config(with_fitting_id(std::move(settings), generator)),
       rng(generator),
       guard(config.family, config.policy, config.ours),
       throttle(start, rates_of(config), rng),
@@ -136,7 +144,7 @@ bool Node::State::on_pong(Instant now, const Endpoint& from, const krpc::Message
   if (reply != nullptr) {
     introducer->answered(now, {reply->id, from}, rng);
     if (reply->external && reply->external->family() == config.family) own_address.vote(from, *reply->external);
-    if (reply->external && !config.private_net) address_votes.vote(now, from.address, reply->external->address);
+    if (reply->external) heed_vote(now, from.address, reply->external->address);
   }
   work(now, out);
   return true;
@@ -149,7 +157,7 @@ bool Node::State::on_reply(Instant now, const Endpoint& from, const krpc::Messag
   ++counters.replies_in;
   connected(now);
   if (reply.external && reply.external->family() == config.family) own_address.vote(from, *reply.external);
-  if (reply.external && !config.private_net) address_votes.vote(now, from.address, reply.external->address);
+  if (reply.external) heed_vote(now, from.address, reply.external->address);
   const Duration rtt = now - query->sent;
   const Contact contact{reply.id, from};
   const bool expected = !query->expected || *query->expected == reply.id;

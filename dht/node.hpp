@@ -103,6 +103,9 @@ struct NodeConfig {
   NodeId id;
   AddressPolicy policy;        // S5
   std::vector<Endpoint> ours;  // where we listen, on all our nodes: neither a contact nor a peer (BEP 45)
+  /// Where our operator says that others see us: the id is one that this address may have, from the start, and what
+  /// others say changes neither (T1).
+  std::optional<Endpoint> external = std::nullopt;
   bool private_net = false;    // S5: lifts L8, the diversity clauses of T4
   bool read_only = false;      // T7, BEP 43: "ro" in our queries, and we answer none
   std::string version = "LD";  // "v": at most 4 bytes
@@ -294,6 +297,12 @@ struct KnownContact {
   Duration rtt{};  // 0: unknown
 };
 
+/// What a node keeps for others, and the memory that it takes.
+struct StoredSizes {
+  std::size_t hashes = 0, peers = 0, peer_bytes = 0;
+  std::size_t items = 0, item_bytes = 0;
+};
+
 /// What NodeConfig::introducer_memory is to have; 0 for who is no introducer.
 [[nodiscard]] std::size_t introducer_bytes(Family family, const Limits& limits);
 
@@ -409,6 +418,7 @@ class Node {
   [[nodiscard]] std::size_t ping_queue() const;
   [[nodiscard]] std::size_t stored_peers(const InfoHash& info_hash) const;
   [[nodiscard]] std::size_t stored_items() const;
+  [[nodiscard]] StoredSizes stored_sizes() const;
   [[nodiscard]] const Counters& counters() const;
   void check_invariants() const;  // asserts; for tests, simulator, fuzzers
 

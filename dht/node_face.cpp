@@ -274,7 +274,11 @@ std::size_t Node::table_size() const { return state_->table.size(); }
 std::size_t Node::store_size() const { return state_->beyond.size(); }
 bool Node::ever_answered() const { return state_->ever_answered; }
 bool Node::offline() const { return state_->outage.offline(); }
-std::optional<Endpoint> Node::external() const { return state_->own_address.endpoint(); }
+std::optional<Endpoint> Node::external() const {
+  const auto& said = state_->config.external;
+  const auto heard = state_->own_address.endpoint();
+  return said && (!heard || heard->address != said->address) ? said : heard;  // of the port others know more
+}
 
 std::vector<NodeView> Node::closest(const Key& target, std::size_t n) const {
   std::vector<const RoutingTable::Entry*> entries(std::min(n, state_->table.size()));
@@ -296,6 +300,12 @@ std::size_t Node::stored_peers(const InfoHash& info_hash) const {
 }
 
 std::size_t Node::stored_items() const { return state_->responder.items().size(); }
+
+StoredSizes Node::stored_sizes() const {
+  const PeerStore& peers = state_->responder.store();
+  const Items& items = state_->responder.items();
+  return {peers.hashes(), peers.peers(), peers.bytes(), items.size(), items.bytes()};
+}
 
 const Counters& Node::counters() const {
   state_->gather_counters();

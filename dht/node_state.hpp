@@ -56,6 +56,10 @@ struct Node::State {
                                 Output& out);
   /// All false when no query of ours is answered by it.
   bool on_pong(Instant now, const Endpoint& from, const krpc::Message& message, Output& out);
+  /// T1: of no consequence in a private net, and where our operator has spoken.
+  void heed_vote(Instant now, const wire::Address& voter, const wire::Address& says_we_are) {
+    if (!config.private_net && !config.external) address_votes.vote(now, voter, says_we_are);
+  }
   bool on_reply(Instant now, const Endpoint& from, const krpc::Message& message, const krpc::Reply& reply, Output& out);
   bool on_error(Instant now, const Endpoint& from, const krpc::Message& message, Output& out);
   void on_late(Instant now, const RpcTable::Late& late, Output& out);

@@ -19,6 +19,7 @@
 #include "dht/node.hpp"
 #include "magnet/swarm/torrent.hpp"
 #include "magnet/uri.hpp"
+#include "node/net/udp_port.hpp"
 #include "node/runtime.hpp"
 #include "wire/base/endpoint.hpp"
 
@@ -45,6 +46,7 @@ struct SessionConfig {
   std::vector<magnet::HostPort> explicit_peers;  // --peer: their kinds of address are talked to (S5), nothing else
   std::string state_dir;                         // empty: nothing is kept
   bool owns_identity = false;  // `node`: keeps the saved DHT id (D6); others start from the snapshot with a fresh id
+  std::vector<wire::Address> external_ips;  // of our operator: where others see us; at most one of each family
   dht::Limits dht_limits = dht::Limits::client();
   std::size_t dht_threads = 1;  // that answer for an introducer; more than one: no torrents, no TCP
   std::size_t max_peers = 80;   // per torrent
@@ -121,8 +123,12 @@ struct DhtStatus {
     std::size_t table = 0;
     std::size_t ring = 0;        // of an introducer: whom it hands out,
     std::size_t ping_queue = 0;  // and who waits to be verified
+    std::size_t store = 0;       // contacts beside the table
     bool ever_answered = false;
+    bool offline = false;     // T5: of late nobody has
+    dht::StoredSizes stored;  // for others
     dht::Counters counters;
+    UdpPort::Counters port;
   };
   std::vector<One> nodes;
   [[nodiscard]] std::size_t table() const;

@@ -35,6 +35,14 @@ std::vector<magnet::HostPort> builtin_routers() {
           {"router.bt.ouinet.work", 6881}};
 }
 
+/// Where others see who listens there, if our operator has said so. Who listens on a global address is seen under that.
+std::optional<wire::Endpoint> operators_word(const std::vector<wire::Address>& said, const wire::Endpoint& local) {
+  if (local.address.kind() == wire::AddressKind::global) return std::nullopt;
+  for (const wire::Address& address : said)
+    if (address.family() == local.family()) return wire::Endpoint{address, local.port};
+  return std::nullopt;
+}
+
 /// Whether a session talks to the public network at all.
 bool is_public(const wire::AddressPolicy& policy) { return policy.allows(wire::Address::v4(9, 9, 9, 9)); }
 
@@ -68,6 +76,8 @@ void Session::Impl::start_dht(std::vector<BoundPort>& ports) {
   std::vector<wire::Endpoint> ours;
   std::copy_if(listening.begin(), listening.end(), std::back_inserter(ours),
                [](const wire::Endpoint& e) { return !e.address.is_unspecified(); });
+  for (const BoundPort& port : ports)
+    if (const auto seen_as = operators_word(config.external_ips, port.local)) ours.push_back(*seen_as);
   for (BoundPort& port : ports) {
     if (!port.udp) continue;
     const wire::Family family = port.local.family();
@@ -76,6 +86,7 @@ void Session::Impl::start_dht(std::vector<BoundPort>& ports) {
     c.id = rng.id<wire::NodeId>();
     c.policy = policy;
     c.ours = ours;
+    c.external = operators_word(config.external_ips, port.local);
     c.private_net = config.private_net;
     c.read_only = config.dht_read_only;
     c.limits = config.dht_limits;
@@ -391,8 +402,12 @@ DhtStatus Session::dht_status() const {
                             .table = node.table_size(),
                             .ring = node.ring_size(),
                             .ping_queue = node.ping_queue(),
+                            .store = node.store_size(),
                             .ever_answered = node.ever_answered(),
-                            .counters = driver->counters()});
+                            .offline = node.offline(),
+                            .stored = node.stored_sizes(),
+                            .counters = driver->counters(),
+                            .port = driver->port_counters()});
   }
   return status;
 }

@@ -131,6 +131,18 @@ std::vector<FrontLine::Counts> DhtDriver::front_counts() const {
   return counts;
 }
 
+UdpPort::Counters DhtDriver::port_counters() const {
+  UdpPort::Counters sum = port_.counters();
+  for (const FrontLine::Counts& theirs : front_counts()) {
+    sum.received += theirs.port.received;
+    sum.sent += theirs.port.sent;
+    sum.dropped += theirs.port.dropped;
+    sum.refused += theirs.port.refused;
+    sum.oversized += theirs.port.oversized;
+  }
+  return sum;
+}
+
 dht::Counters DhtDriver::counters() const {
   dht::Counters sum = node_.counters();
   for (const FrontLine::Counts& theirs : front_counts())

@@ -30,7 +30,8 @@ class DhtDriver {
   [[nodiscard]] const dht::Node& node() const { return node_; }
   [[nodiscard]] wire::Family family() const { return node_.family(); }
   [[nodiscard]] const wire::Endpoint& local() const { return port_.local(); }
-  [[nodiscard]] const UdpPort::Counters& port_counters() const { return port_.counters(); }
+  /// Of the port, and of the fronts' share in it.
+  [[nodiscard]] UdpPort::Counters port_counters() const;
 
   /// Our node on the other family: who asks this one for its nodes gets them, and while it wants contacts this one asks
   /// for them and hands them over (BEP 32). It lives as long.

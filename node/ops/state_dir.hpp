@@ -2,6 +2,7 @@
 // The state directory: who lies where, created 0700, files 0600 (C3), each replaced atomically.
 //
 //   node.lock                    held by a running `node` (D6)
+//   node.sock                    where that answers `node status` (status_socket)
 //   dht4, dht6                   DHT snapshots by family (dht/snapshot); dht4.private, dht6.private under --private-net
 //   dht-stored-4, dht-stored-6   the BEP 44 items that others have put here (dht/items_snapshot); .private likewise
 //   ring4, ring6                 whom an introducer hands out (ring_file); ring4.private, ring6.private likewise

@@ -10,6 +10,7 @@
 #include <catch2/catch.hpp>
 
 #include "dht/krpc.hpp"
+#include "dht/node_id_security.hpp"
 
 using namespace lodestone;
 using namespace std::chrono_literals;
@@ -118,6 +119,21 @@ TEST_CASE("a node takes over what somebody vouches for, and asks the oldest firs
   REQUIRE_FALSE(sent.empty());
   CHECK(sent.front().query.method == dht::krpc::Method::find_node);
   CHECK(sent.size() <= 6);
+}
+
+TEST_CASE("T1 the id follows at once from where the operator says we are, unless it fits already") {
+  const Endpoint said{wire::Address::v4(45, 0, 0, 1), 6'881};
+  dht::NodeConfig config;
+  config.external = said;
+  const Bench fresh(config);
+  CHECK(dht::id_matches(fresh.node->id(), said.address));
+  CHECK(fresh.node->external() == said);
+  config.id = fresh.node->id();
+  CHECK(dht::Node(kStart, config, wire::Rng::from_number(77)).id() == fresh.node->id());
+  config.external->address = wire::Address::v4(46, 0, 0, 1);
+  const dht::Node moved(kStart, config, wire::Rng::from_number(78));
+  CHECK(moved.id() != fresh.node->id());
+  CHECK(dht::id_matches(moved.id(), config.external->address));
 }
 
 TEST_CASE("L5 a reply from elsewhere, with another transaction id, or a second time is stray") {

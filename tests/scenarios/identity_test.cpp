@@ -16,17 +16,21 @@ using namespace std::chrono_literals;
 
 /// A node of its own beside the crowd, with the id that it is given.
 struct Newcomer {
-  Newcomer(World& world, Crowd& crowd, const wire::NodeId& id, bool private_net = false)
-      : host(world.add_host({})), dht(world, host, 6'881, config(world, world.address(host), id, private_net), arena) {
+  Newcomer(World& world, Crowd& crowd, const wire::NodeId& id, bool private_net = false,
+           const std::optional<Endpoint>& external = std::nullopt)
+      : host(world.add_host({})),
+        dht(world, host, 6'881, config(world, world.address(host), id, private_net, external), arena) {
     dht.on_event([this](dht::Event&& event) {
       if (const auto* changed = std::get_if<dht::event::IdChanged>(&event)) changes.push_back(*changed);
     });
     dht.join({&crowd.introducer(), 1});
   }
-  static dht::NodeConfig config(World& world, const Address& address, const wire::NodeId& id, bool private_net) {
+  static dht::NodeConfig config(World& world, const Address& address, const wire::NodeId& id, bool private_net,
+                                const std::optional<Endpoint>& external) {
     auto c = public_node_config(world.rng(), address);
     c.id = id;
     c.private_net = private_net;
+    c.external = external;
     return c;
   }
   dht::Output arena;
@@ -83,6 +87,28 @@ TEST_CASE("T1 an id that matches is kept, and so is any id in a private net") {
     CHECK(at_home.changes.empty());
     CHECK(at_home.dht.node().id() == random_id);
     CHECK(at_home.dht.node().table_size() >= 50);
+  }
+}
+
+TEST_CASE("T1 what the operator says of our address is not overruled by those who see another one") {
+  for (const std::uint64_t seed : tests::seeds()) {
+    CAPTURE(seed);
+    World world({.seed = seed, .links = {}});
+    Crowd crowd(world, {.nodes = 200, .nat = {}, .adjust = nullptr});
+    crowd.join_all(5min);
+    const Endpoint said{Address::v4(0x2d000001u), 7'000};
+    const auto random_id = world.rng().id<wire::NodeId>();
+    Newcomer newcomer(world, crowd, random_id, false, said);
+    const wire::NodeId id = newcomer.dht.node().id();
+    CHECK(id != random_id);
+    CHECK(dht::id_matches(id, said.address));
+    CHECK(newcomer.dht.node().external() == said);
+    world.run_for(30min);
+    CHECK(newcomer.dht.node().table_size() >= 100);
+    CHECK(newcomer.changes.empty());
+    CHECK(newcomer.dht.node().id() == id);
+    CHECK_FALSE(dht::id_matches(id, world.address(newcomer.host)));
+    CHECK(newcomer.dht.node().external() == said);
   }
 }
 

@@ -12,6 +12,10 @@ find_package(nlohmann_json 3.10 REQUIRED)
 find_package(tsl-robin-map REQUIRED)
 pkg_check_modules(sodium REQUIRED IMPORTED_TARGET libsodium)
 pkg_check_modules(utf8proc REQUIRED IMPORTED_TARGET libutf8proc)
+# Both by pkg-config: cpp-httplib's says how it was compiled, which whoever includes its header must know, and
+# prometheus-cpp's CMake package would ask for its HTTP server and client too, of which we use neither.
+pkg_check_modules(httplib REQUIRED IMPORTED_TARGET cpp-httplib)
+pkg_check_modules(prometheus REQUIRED IMPORTED_TARGET prometheus-cpp-core)
 
 # Asio is headers only unless told otherwise: node/net/asio_impl.cpp compiles its body, once, and every other source
 # sees declarations.

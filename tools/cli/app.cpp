@@ -16,11 +16,12 @@
 
 #include "tools/cli/commands.hpp"
 #include "tools/cli/context.hpp"
+#include "tools/cli/version.hpp"
 
 namespace lodestone::tools {
 namespace {
 
-constexpr const char* kVersion = "lodestone 0.1.0";
+std::string version_line() { return std::string("lodestone ") + kVersion; }
 
 /// The command line failed before the options were stored: whether --json was among them is read from the words.
 bool wants_json(std::span<const char* const> args) {
@@ -84,7 +85,7 @@ std::optional<ExitCode> parse(CLI::App& app, Context& context, std::span<const c
   try {
     app.parse(std::move(words));
   } catch (const CLI::CallForVersion&) {
-    context.out.out() << kVersion << '\n';
+    context.out.out() << version_line() << '\n';
     return ExitCode::ok;
   } catch (const CLI::Success&) {  // help
     context.out.out() << app.help();
@@ -131,7 +132,7 @@ ExitCode run_in(Context& context, std::span<const char* const> args) {
                "lodestone");
   app.fallthrough();             // inherited: global flags are accepted after a command, too
   app.require_subcommand(0, 1);  // and once a command is named, a file may be called like another one
-  app.set_version_flag("--version", kVersion);
+  app.set_version_flag("--version", version_line());
   app.get_formatter()->column_width(36);
   add_global_options(app, context);
   add_commands(app, context);

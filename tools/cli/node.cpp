@@ -1,24 +1,31 @@
 // SPDX-License-Identifier: Apache-2.0
 // `node`: a DHT node that runs until stopped, with an identity of its own that it keeps.
 #include <algorithm>
+#include <expected>
 #include <memory>
 #include <optional>
 #include <ostream>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include "node/ops/counts_text.hpp"
+#include "node/ops/log.hpp"
+#include "node/ops/observer.hpp"
 #include "node/session.hpp"
 #include "tools/cli/commands.hpp"
 #include "tools/cli/context.hpp"
+#include "tools/cli/node_status.hpp"
 #include "tools/cli/options.hpp"
 #include "tools/cli/run_guard.hpp"
 #include "tools/cli/session_options.hpp"
 #include "tools/cli/transfer_text.hpp"
 #include "tools/cli/units.hpp"
+#include "tools/cli/version.hpp"
 
 namespace lodestone::tools {
 namespace {
@@ -30,20 +37,23 @@ constexpr std::size_t kLeastRing = 1'000, kMostRing = 100'000'000;
 constexpr std::size_t kLeastQueue = 10'000;
 constexpr std::size_t kMostThreads = 64;
 
-void print_ready(Context& context, NodeRole role, const node::DhtStatus& status) {
+void print_ready(Context& context, NodeRole role, const node::DhtStatus& status, const std::string& metrics) {
   if (context.out.json()) {
     nlohmann::ordered_json ids = nlohmann::ordered_json::array();
     for (const auto& one : status.nodes) {
       ids.push_back(
           {{"family", one.family == wire::Family::v4 ? 4 : 6}, {"id", one.id.hex()}, {"addr", one.local.text()}});
     }
-    context.out.record(
-        {{"type", "ready"}, {"ids", std::move(ids)}, {"table", status.table()}, {"role", name_of(role)}});
+    nlohmann::ordered_json record = {
+        {"type", "ready"}, {"ids", std::move(ids)}, {"table", status.table()}, {"role", name_of(role)}};
+    if (!metrics.empty()) record["metrics"] = metrics;
+    context.out.record(record);
     return;
   }
   std::string where;
   for (const auto& one : status.nodes)
     where += fmt::format("{}{} as {}", where.empty() ? "" : ", ", one.local.text(), one.id.hex());
+  if (!metrics.empty()) where += ", metrics on " + metrics;
   context.out.line("ready on " + where);
   context.out.out().flush();
 }
@@ -72,7 +82,28 @@ struct NodeOptions {
   NodeRole role = NodeRole::node;
   std::optional<std::size_t> ring_size;
   std::size_t threads = 1;
+  std::optional<wire::Endpoint> metrics;
+  std::vector<wire::Address> external_ips;
 };
+
+std::expected<wire::Address, std::string> parse_external(const std::string& text) {
+  const auto address = wire::Address::parse(text);
+  if (!address) return std::unexpected("'" + text + "' is no address");
+  if (address->kind() != wire::AddressKind::global)
+    return std::unexpected(text + " is no address under which the world could see us");
+  return *address;
+}
+
+/// One of each family.
+bool is_ambiguous(const std::vector<wire::Address>& external_ips) {
+  const auto v4 = std::count_if(external_ips.begin(), external_ips.end(), [](const auto& a) { return a.is_v4(); });
+  return v4 > 1 || static_cast<std::ptrdiff_t>(external_ips.size()) - v4 > 1;
+}
+
+std::expected<wire::Endpoint, std::string> parse_metrics(const std::string& text) {
+  if (const auto endpoint = wire::Endpoint::parse(text)) return *endpoint;
+  return std::unexpected("'" + text + "' is no ADDR:PORT");
+}
 
 class NodeRun {
  public:
@@ -80,6 +111,8 @@ class NodeRun {
   ExitCode run();
 
  private:
+  /// Opens what others look at the node through.
+  void show(std::optional<node::MetricsPort> metrics);
   bool tick();
   void stop();
 
@@ -87,6 +120,7 @@ class NodeRun {
   Context& context_;
   node::Runtime runtime_{node::RuntimeConfig{}};
   std::optional<node::Session> session_;
+  std::optional<node::Observer> observer_;
   double next_line_ = kStatusLineEvery;
   bool warned_ = false;
   bool stopping_ = false;
@@ -109,14 +143,43 @@ ExitCode NodeRun::run() {
         {ExitCode::usage, "--threads", "only an introducer answers on several threads", "Add --role bootstrap"});
   }
   config->dht_threads = options_.threads;
+  if (is_ambiguous(options_.external_ips)) {
+    return context_.fail({ExitCode::usage, "--external-ip", "there is more than one of a family",
+                          "Name one IPv4 and one IPv6 address at most"});
+  }
+  config->external_ips = options_.external_ips;
+  // Before the session, so that a port that is taken costs nothing.
+  std::optional<node::MetricsPort> metrics;
+  if (options_.metrics) {
+    auto bound = node::bind_metrics(*options_.metrics);
+    if (!bound)
+      return context_.fail({ExitCode::network, "--metrics " + options_.metrics->text(), bound.error().message(),
+                            "Stop what uses it, or choose another port"});
+    metrics = *std::move(bound);
+  }
   session_.emplace(runtime_, *std::move(config));
   if (const auto started = session_->start(); !started) return context_.fail(failure_of(started.error()));
   const RunGuard guard(runtime_, context_, [this](StopCause) { stop(); });
-  print_ready(context_, options_.role, session_->dht_status());
+  const std::string metrics_at = metrics ? metrics->local.text() : "";
+  show(std::move(metrics));
+  print_ready(context_, options_.role, session_->dht_status(), metrics_at);
   runtime_.every(kStatusTick, [this] { return tick(); });
   runtime_.run();
   session_.reset();
   return end_of_service(guard.cause(), context_, "node");
+}
+
+void NodeRun::show(std::optional<node::MetricsPort> metrics) {
+  const std::string& state_dir = context_.global.state_dir;
+  observer_.emplace(runtime_, *session_,
+                    node::NodeFacts{.version = kVersion,
+                                    .role = std::string(name_of(options_.role)),
+                                    .state_dir = state_dir,
+                                    .metrics = metrics ? metrics->local.text() : ""});
+  if (metrics) observer_->serve_metrics(std::move(metrics->listening));
+  if (state_dir.empty()) return;
+  if (const auto error = observer_->serve_status())
+    node::log::warn("`node status` will not reach this node: no socket in {}: {}", state_dir, error.message());
 }
 
 bool NodeRun::tick() {
@@ -140,6 +203,7 @@ void NodeRun::stop() {
   if (context_.global.verbose > 0) tell_counts(context_, session_->dht_status());
   stopping_ = true;
   context_.out.end_status();
+  observer_.reset();
   session_->stop([this] { runtime_.stop(); });
 }
 
@@ -161,7 +225,17 @@ void add_node(CLI::App& app, Context& context) {
       ->add_option("--threads", options->threads,
                    "Threads that answer for --role bootstrap (default: 1); the first one also does all else")
       ->check(CLI::Range(std::size_t{1}, kMostThreads));
-  on_run(*command, context, [options, &context] { return NodeRun(*options, context).run(); });
+  add_parsed(*command, "--metrics", options->metrics, parse_metrics,
+             "Serves /metrics for Prometheus, /healthz and /readyz there; port 0: any")
+      ->type_name("ADDR:PORT");
+  add_parsed_list(*command, "--external-ip", options->external_ips, parse_external,
+                  "Where others see us, one of each family; the id follows from it at once, and not from what they say")
+      ->type_name("ADDR");
+  const CLI::App* status = command->add_subcommand("status", "What the running node says about itself");
+  command->require_subcommand(0, 1);
+  on_run(*command, context, [options, status, &context] {
+    return status->parsed() ? node_status(context) : NodeRun(*options, context).run();
+  });
 }
 
 }  // namespace lodestone::tools
