@@ -12,6 +12,8 @@ find_package(nlohmann_json 3.10 REQUIRED)
 find_package(tsl-robin-map REQUIRED)
 pkg_check_modules(sodium REQUIRED IMPORTED_TARGET libsodium)
 pkg_check_modules(utf8proc REQUIRED IMPORTED_TARGET libutf8proc)
+pkg_check_modules(tomlplusplus REQUIRED IMPORTED_TARGET tomlplusplus)
+pkg_check_modules(libsystemd REQUIRED IMPORTED_TARGET libsystemd)
 
 # Asio is headers only unless told otherwise: node/net/asio_impl.cpp compiles its body, once, and every other source
 # sees declarations.
