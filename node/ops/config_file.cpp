@@ -94,7 +94,7 @@ ConfigValues Walk::result() {
   return std::move(values_);
 }
 
-ConfigError failure(int code) { return {0, std::generic_category().message(code)}; }
+ConfigError config_failure(int code) { return {0, std::generic_category().message(code)}; }
 
 }  // namespace
 
@@ -112,13 +112,13 @@ ConfigValues parse_config(std::string_view text) {
 
 ConfigValues read_config(const std::string& path) {
   struct stat status{};
-  if (::stat(path.c_str(), &status) != 0) return std::unexpected(failure(errno));
-  if (S_ISDIR(status.st_mode)) return std::unexpected(failure(EISDIR));
+  if (::stat(path.c_str(), &status) != 0) return std::unexpected(config_failure(errno));
+  if (S_ISDIR(status.st_mode)) return std::unexpected(config_failure(EISDIR));
   std::ifstream file(path, std::ios::binary);
-  if (!file) return std::unexpected(failure(errno));
+  if (!file) return std::unexpected(config_failure(errno));
   std::string text(kMostBytes + 1, '\0');
   file.read(text.data(), static_cast<std::streamsize>(text.size()));
-  if (file.bad()) return std::unexpected(failure(EIO));
+  if (file.bad()) return std::unexpected(config_failure(EIO));
   text.resize(static_cast<std::size_t>(file.gcount()));
   if (text.size() > kMostBytes) return std::unexpected(ConfigError{0, "larger than 1 MiB"});
   return parse_config(text);
