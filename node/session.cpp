@@ -42,7 +42,6 @@ Session::Impl::Impl(Runtime& r, SessionConfig c)
       now(clock()),
       rng(make_rng()),
       peer_id(make_peer_id(rng)),
-      introducer_back_off(std::chrono::seconds(5)),
       introducer_timer(host.io, [this] { wake([this] { ask_introducers(); }); }),
       dht_saved_at(now),
       rings_saved_at(now),

@@ -163,6 +163,9 @@ class Session {
 
   // --- DHT for the `dht ...` commands and `node` ---
   [[nodiscard]] DhtStatus dht_status() const;
+  /// Other names to start from than those of the configuration, while it runs. All are asked for their addresses anew;
+  /// nodes that have been met through the old ones stay known.
+  void set_bootstrap(std::vector<magnet::HostPort> names, bool use_builtin_routers);
   using DhtEventHandler = std::function<void(wire::Family, const dht::Event&)>;
   /// Sees every event of every DHT node that no torrent claims.
   void on_dht_event(DhtEventHandler handler);

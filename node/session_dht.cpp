@@ -20,6 +20,7 @@ namespace {
 
 // While it runs a larger ring is not copied to be saved.
 constexpr std::size_t kMaxRingCopy = 64u << 20;
+constexpr wire::Duration kFirstBackOff = std::chrono::seconds(5);
 constexpr wire::Duration kLastBackOff = std::chrono::minutes(5);
 constexpr std::size_t kShared = 32;  // contacts that one node tells another of at a time
 
@@ -122,6 +123,11 @@ void Session::Impl::start_dht(std::vector<BoundPort>& ports) {
     if (DhtDriver* sister = dht_for(driver->family() == wire::Family::v4 ? wire::Family::v6 : wire::Family::v4))
       driver->set_sister(*sister);
   start_fronts(ports, configs);
+  introduce_configured();
+}
+
+void Session::Impl::introduce_configured() {
+  introducer_back_off = kFirstBackOff;
   introduce(config.bootstrap, true);
   if (config.bootstrap.empty() && config.use_builtin_routers && !config.private_net && is_public(policy))
     introduce(builtin_routers(), false);
@@ -467,6 +473,15 @@ std::vector<Session::DhtNodeRef> Session::dht_put_item(const dht::Item& item, st
 std::vector<Session::DhtNodeRef> Session::dht_sample(const wire::Key& target) {
   return start_on_each_family(*impl_,
                               [&](dht::Node& node, dht::Output& out) { return node.sample(impl_->now, target, out); });
+}
+
+void Session::set_bootstrap(std::vector<magnet::HostPort> names, bool use_builtin_routers) {
+  impl_->wake([&] {
+    impl_->config.bootstrap = std::move(names);
+    impl_->config.use_builtin_routers = use_builtin_routers;
+    impl_->introducers.clear();
+    impl_->introduce_configured();
+  });
 }
 
 bool Session::dht_ping(const wire::Endpoint& to) {

@@ -94,6 +94,7 @@ struct Session::Impl final : LinkObserver {
   void start_dht(std::vector<BoundPort>& ports);
   /// Threads that answer beside the nodes, each on one of the sockets of every port.
   void start_fronts(std::vector<BoundPort>& ports, const std::vector<dht::NodeConfig>& configs);
+  void introduce_configured();
   void introduce(const std::vector<magnet::HostPort>& names, bool explicit_names);
   void ask_introducers();
   void on_introducer(const magnet::HostPort& name, const std::vector<wire::Endpoint>& found);
@@ -160,7 +161,7 @@ struct Session::Impl final : LinkObserver {
   std::vector<dht::Event> dht_events;                       // reused
   DhtEventHandler on_dht_event;
   std::vector<Introducer> introducers;
-  wire::Duration introducer_back_off;
+  wire::Duration introducer_back_off = std::chrono::seconds(5);
   Timer introducer_timer;
   wire::Instant dht_saved_at;
   wire::Instant rings_saved_at;

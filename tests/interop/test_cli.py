@@ -11,10 +11,12 @@ import shlex
 import signal
 import socket
 import subprocess
+import threading
 import time
 from pathlib import Path
 
-from lab import BIN, Content, check, die_with_parent, main, multi_file, wait_until
+from lab import BIN, Content, bencode, check, die_with_parent, main, multi_file, wait_until
+from test_node import bdecode
 
 
 def last_exit(err):
@@ -238,6 +240,55 @@ def a_look_at_the_network_beside_a_running_node(lab):
     check(table["counters"]["queries_out"] > 0 and table["counters"]["evicted"] == 0 and table["since"], f"{table}")
     code, out, err = plain("dht", "table", "--state-dir", state, "-v")
     check(code == 0 and "counted since " in out and "queries_out" in out, f"{code} {out} {err}")
+
+
+def a_batch_of_pings_tells_who_is_worth_it(lab):
+    nodes = network(lab, 4)
+    for node in nodes:  # each has met another one by now
+        code, records, err = lab.run("dht", "find-node", "ab" * 20, node, "--listen", lab.host(), "--json", timeout=20)
+        check(code == 0 and records[0]["closest"], f"{code} {records} {err}")
+    silent, fake = (socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(2))
+    for one in (silent, fake):
+        one.bind((lab.host(), 0))
+    nobody, worthless = ("%s:%d" % one.getsockname() for one in (silent, fake))
+    # It answers, but all that it hands out is one node and three times nobody.
+    dead = [socket.inet_aton(lab.host()) + bytes([26, 225]) for _ in range(3)]
+    host, port = nodes[0].rsplit(":", 1)
+    contacts = b"".join(bytes([i] * 20) + at for i, at in enumerate([socket.inet_aton(host) + int(port).to_bytes(2, "big"), *dead]))
+
+    def answer():
+        while True:
+            packet, where = fake.recvfrom(2048)
+            query = bdecode(packet)[0]
+            if query[b"y"] == b"q":
+                reply = {"id": b"f" * 20} | ({"nodes": contacts} if query[b"q"] == b"find_node" else {})
+                fake.sendto(bencode({"r": reply, "t": query[b"t"], "y": "r"}), where)
+
+    threading.Thread(target=answer, daemon=True).start()
+    names = [*nodes, nobody, worthless, "name.invalid:1", nodes[0]]
+    code, records, err = lab.run("dht", "ping", *names, "--listen", lab.host(), "--json", timeout=40)
+    check(code == 10 and last_exit(err)["error"] == "partial", f"{code} {err}")
+    pongs = {r["node"]: r for r in records if r["type"] == "pong"}
+    check(set(pongs) == {*nodes, worthless} and len(records) == 7, f"{records}")
+    for node in nodes:
+        one = pongs[node]
+        check(one["addr"] == node and one["rtt"] > 0 and one["version"] and len(one["id"]) == 40, f"{one}")
+        check(1 <= one["nodes"] == one["nodes_asked"] == one["nodes_answered"], f"{one}")
+    one = pongs[worthless]
+    check((one["nodes"], one["nodes_asked"], one["nodes_answered"], one["version"]) == (4, 4, 1, None), f"{one}")
+    silents = {r["node"]: r for r in records if r["type"] == "silent"}
+    check(silents[nobody]["addr"] == nobody and silents[nobody]["reason"] == "no reply", f"{silents}")
+    check(silents["name.invalid:1"]["addr"] is None, f"{silents}")
+    # From stdin, for people; all answer.
+    done = subprocess.run([BIN, "dht", "ping", "-", "--listen", lab.host()], input=f"# routers\n{nodes[0]}\n\n {nodes[1]} # two\n",
+                          capture_output=True, text=True, timeout=20)
+    check(done.returncode == 0 and len(done.stdout.splitlines()) == 2, f"{done}")
+    check(re.search(rf"(?m)^{nodes[1]} is [0-9a-f]{{40}}, [\d.]+ ms, version LD, names (\d+), \1 of \1 answer$", done.stdout), done.stdout)
+    code, out, err = plain("dht", "ping", nobody, nobody, "--listen", lab.host())
+    check(code == 4 and out == f"{nobody}: no reply\n", f"{code} {out} {err}")
+    for given, says in (("", "no node is named"), ("nowhere\n", "'nowhere' is no HOST:PORT")):
+        done = subprocess.run([BIN, "dht", "ping", "-"], input=given, capture_output=True, text=True, timeout=20)
+        check(done.returncode == 2 and says in done.stderr, f"{done}")
 
 
 def exit_codes_of_a_silent_network(lab):
@@ -479,7 +530,7 @@ def hangs_in(process, *functions):
 
 if __name__ == "__main__":
     main(__file__, a_testnet_and_the_line_it_prints, json_records_of_a_download, listing_and_metadata, dht_commands,
-         a_look_at_the_network_beside_a_running_node,
+         a_look_at_the_network_beside_a_running_node, a_batch_of_pings_tells_who_is_worth_it,
          exit_codes_of_a_silent_network, several_targets, seeding_after_the_download, a_path_is_hashed_and_seeded,
          content_that_differs_is_not_touched, a_seed_alone_still_says_its_magnet, second_of_its_kind_is_9,
          a_node_keeps_its_identity, a_terminal_gets_a_bar_and_colour_unless_it_says_no, log_lines_do_not_run_into_the_bar,

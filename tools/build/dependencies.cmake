@@ -16,6 +16,8 @@ pkg_check_modules(utf8proc REQUIRED IMPORTED_TARGET libutf8proc)
 # prometheus-cpp's CMake package would ask for its HTTP server and client too, of which we use neither.
 pkg_check_modules(httplib REQUIRED IMPORTED_TARGET cpp-httplib)
 pkg_check_modules(prometheus REQUIRED IMPORTED_TARGET prometheus-cpp-core)
+pkg_check_modules(tomlplusplus REQUIRED IMPORTED_TARGET tomlplusplus)
+pkg_check_modules(libsystemd REQUIRED IMPORTED_TARGET libsystemd)
 
 # Asio is headers only unless told otherwise: node/net/asio_impl.cpp compiles its body, once, and every other source
 # sees declarations.

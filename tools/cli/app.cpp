@@ -6,6 +6,7 @@
 #include <istream>
 #include <new>
 #include <ostream>
+#include <sstream>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -15,7 +16,9 @@
 #include <nlohmann/json.hpp>
 
 #include "tools/cli/commands.hpp"
+#include "tools/cli/configuration.hpp"
 #include "tools/cli/context.hpp"
+#include "tools/cli/session_options.hpp"
 #include "tools/cli/version.hpp"
 
 namespace lodestone::tools {
@@ -33,6 +36,9 @@ bool wants_json(std::span<const char* const> args) {
 }
 
 std::string default_state_dir(const Environment& environment) {
+  // systemd's StateDirectory=, of several the first.
+  if (const auto dir = environment.variable("STATE_DIRECTORY"); dir && dir->starts_with('/'))
+    return dir->substr(0, dir->find(':'));
   // The XDG specification has relative paths ignored.
   if (const auto dir = environment.variable("XDG_STATE_HOME"); dir && dir->starts_with('/')) return *dir + "/lodestone";
   if (const auto home = environment.variable("HOME")) return *home + "/.local/state/lodestone";
@@ -94,6 +100,10 @@ std::optional<ExitCode> parse(CLI::App& app, Context& context, std::span<const c
     context.out.set_rules({.json = wants_json(args)});
     return usage_error(app, context, error);
   }
+  if (const auto failure = configure(app, context)) {
+    context.out.set_rules({.json = wants_json(args)});
+    return context.fail(*failure);
+  }
   settle(app, context);
   const std::string command = named_command(app);
   if (context.global.v4_only && context.global.v6_only)
@@ -127,9 +137,7 @@ void write_exit_record(Context& context, ExitCode code) {
       {{"type", "exit"}, {"code", static_cast<int>(code)}, {"error", name(code)}, {"message", message}});
 }
 
-ExitCode run_in(Context& context, std::span<const char* const> args) {
-  CLI::App app("Fetches content by magnet link through the DHT alone, serves as a DHT node, explores the DHT.",
-               "lodestone");
+void set_up(CLI::App& app, Context& context) {
   app.fallthrough();             // inherited: global flags are accepted after a command, too
   app.require_subcommand(0, 1);  // and once a command is named, a file may be called like another one
   app.set_version_flag("--version", version_line());
@@ -137,8 +145,32 @@ ExitCode run_in(Context& context, std::span<const char* const> args) {
   add_global_options(app, context);
   add_commands(app, context);
   lend_digit_flags(app, context);
-  const auto ended = parse(app, context, args);
-  return ended ? *ended : act(context);
+}
+
+constexpr const char* kName = "lodestone";
+constexpr const char* kAbout =
+    "Fetches content by magnet link through the DHT alone, serves as a DHT node, explores the DHT.";
+
+/// Parses once more, for options alone: what the command would do with them is not done.
+std::expected<Reread, Failure> reread(std::span<const char* const> args, const Environment& environment) {
+  std::ostringstream nowhere;
+  std::istringstream nothing;
+  Context context(nowhere, nowhere, nothing, environment);
+  CLI::App app(kAbout, kName);
+  set_up(app, context);
+  if (parse(app, context, args))
+    return std::unexpected(context.failures().empty() ? Failure{} : context.failures().front());
+  return Reread{std::move(context.global), settings_of(app)};
+}
+
+ExitCode run_in(Context& context, std::span<const char* const> args) {
+  CLI::App app(kAbout, kName);
+  set_up(app, context);
+  if (const auto ended = parse(app, context, args)) return *ended;
+  if (const auto failure = open_log(context.global)) return context.fail(*failure);
+  context.settings = settings_of(app);
+  context.reread = [args, &context] { return reread(args, context.environment); };
+  return act(context);
 }
 
 }  // namespace

@@ -13,8 +13,10 @@
 #pragma once
 
 #include <cstdint>
+#include <expected>
 #include <functional>
 #include <iosfwd>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -39,6 +41,7 @@ struct ListenOption {
 };
 
 enum class LogLevel : std::uint8_t { trace, debug, info, warn, error, off };  // spdlog's order without `critical`
+enum class LogFormat : std::uint8_t { text, json };
 
 struct GlobalOptions {
   std::vector<ListenOption> listen;         // --listen ADDR[:PORT]; empty: the command's default
@@ -50,12 +53,15 @@ struct GlobalOptions {
   bool quiet = false;                   // -q
   int verbose = 0;                      // -v, counted
   LogLevel log_level = LogLevel::warn;  // --log-level, else by -q and -v
+  std::string log_file;                 // --log-file; empty: stderr
+  LogFormat log_format = LogFormat::text;
   std::optional<wire::Duration> timeout;
   ProgressMode progress = ProgressMode::automatic;
   ColorMode color = ColorMode::automatic;
   bool v4_only = false;  // -4
   bool v6_only = false;  // -6
   bool private_net = false;
+  std::string config;  // --config; empty: none, or the one that LODESTONE_CONFIG names
   [[nodiscard]] bool use_v4() const { return !v6_only; }
   [[nodiscard]] bool use_v6() const { return !v4_only; }
 };
@@ -70,6 +76,15 @@ struct Failure {
   [[nodiscard]] std::string text() const;  // without "error: "
 };
 
+/// Option by option, by its long name: the texts it has, from wherever. Those at their default are not among them.
+using Settings = std::map<std::string, std::vector<std::string>>;
+
+/// The command line, the environment and the configuration file, read anew.
+struct Reread {
+  GlobalOptions global;
+  Settings settings;
+};
+
 class Context {
  public:
   Context(std::ostream& out_stream, std::ostream& err_stream, std::istream& in_stream, const Environment& env)
@@ -82,6 +97,9 @@ class Context {
   Output out;
   std::istream& in;
   std::function<ExitCode()> action;  // set by on_run()
+  Settings settings;                 // what the command was started with
+  /// For who runs for long: what it would be started with now. Changes nothing; a problem is told, not printed.
+  std::function<std::expected<Reread, Failure>()> reread;
 
   /// Prints the failure and returns its code: `return context.fail(ExitCode::storage, path, "disk full", "...")`. With
   /// --json the `exit` record is written by the frame when the command has returned, so that it is the last line; its

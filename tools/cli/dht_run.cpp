@@ -34,13 +34,9 @@ ExitCode DhtRun::run(const std::function<void()>& body, node::Session::DhtEventH
 ExitCode DhtRun::run_with(const magnet::HostPort& node, const std::function<void(const wire::Endpoint&)>& body,
                           node::Session::DhtEventHandler on_event) {
   const RunGuard guard(runtime_, context_, [this](StopCause cause) { on_stop(cause); });
-  auto config = session_config(context_.global, SessionRole::dht);
+  auto config = config_for_named();
   if (!config) return context_.fail(config.error());
   one_node_ = true;
-  // Nobody else is asked, and nothing is learnt that would be worth keeping.
-  config->bootstrap.clear();
-  config->use_builtin_routers = false;
-  config->state_dir.clear();
   // A session that is never started resolves names all the same. The address must be known before the real one starts:
   // an address that is named grants its kind (S5).
   node::Session names(runtime_, node::SessionConfig{});
@@ -55,6 +51,39 @@ ExitCode DhtRun::run_with(const magnet::HostPort& node, const std::function<void
     if (start(*config, on_event)) body(endpoint);
   });
   return loop();
+}
+
+ExitCode DhtRun::run_among(const std::vector<magnet::HostPort>& nodes,
+                           const std::function<void(const std::vector<Resolved>&)>& body,
+                           node::Session::DhtEventHandler on_event) {
+  const RunGuard guard(runtime_, context_, [this](StopCause cause) { on_stop(cause); });
+  auto config = config_for_named();
+  if (!config) return context_.fail(config.error());
+  one_node_ = true;
+  node::Session names(runtime_, node::SessionConfig{});
+  std::vector<Resolved> resolved;
+  std::size_t unresolved = nodes.size();
+  for (const magnet::HostPort& node : nodes) resolved.push_back({node, {}});
+  for (Resolved& one : resolved) {
+    names.resolve({one.name}, [&](const std::vector<wire::Endpoint>& found) {
+      for (const wire::Endpoint& endpoint : found) {
+        if (endpoint.address.is_v4() ? !context_.global.use_v4() : !context_.global.use_v6()) continue;
+        one.endpoints.push_back(endpoint);
+        config->explicit_peers.push_back(*magnet::HostPort::parse(endpoint.text()));
+      }
+      if (--unresolved == 0 && !finished() && start(*config, on_event)) body(resolved);
+    });
+  }
+  return loop();
+}
+
+std::expected<node::SessionConfig, Failure> DhtRun::config_for_named() const {
+  auto config = session_config(context_.global, SessionRole::dht);
+  if (!config) return config;
+  config->bootstrap.clear();
+  config->use_builtin_routers = false;
+  config->state_dir.clear();
+  return config;
 }
 
 bool DhtRun::start(node::SessionConfig config, node::Session::DhtEventHandler on_event) {

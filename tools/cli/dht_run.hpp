@@ -5,6 +5,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "node/session.hpp"
 #include "tools/cli/context.hpp"
@@ -41,6 +42,15 @@ class DhtRun {
   ExitCode run_with(const magnet::HostPort& node, const std::function<void(const wire::Endpoint&)>& body,
                     node::Session::DhtEventHandler on_event);
 
+  /// The same with several nodes, each with all of its addresses; none: the name has no address.
+  struct Resolved {
+    magnet::HostPort name;
+    std::vector<wire::Endpoint> endpoints;
+  };
+  ExitCode run_among(const std::vector<magnet::HostPort>& nodes,
+                     const std::function<void(const std::vector<Resolved>&)>& body,
+                     node::Session::DhtEventHandler on_event);
+
   /// Ends it; the first call counts.
   void finish(ExitCode code);
   void fail(ExitCode code, std::string cause, std::string next_step = {});
@@ -49,6 +59,8 @@ class DhtRun {
   [[nodiscard]] bool finished() const { return code_.has_value(); }
 
  private:
+  /// The configuration for whom it is named: nobody else is asked, and nothing is learnt that would be worth keeping.
+  [[nodiscard]] std::expected<node::SessionConfig, Failure> config_for_named() const;
   bool start(node::SessionConfig config, node::Session::DhtEventHandler on_event);
   void on_stop(StopCause cause);
   ExitCode loop();

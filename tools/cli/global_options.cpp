@@ -39,6 +39,8 @@ const std::map<std::string, LogLevel> kLogLevels = {{"trace", LogLevel::trace}, 
                                                     {"info", LogLevel::info},   {"warn", LogLevel::warn},
                                                     {"error", LogLevel::error}, {"off", LogLevel::off}};
 
+const std::map<std::string, LogFormat> kLogFormats = {{"text", LogFormat::text}, {"json", LogFormat::json}};
+
 /// A word out of a table. (CLI11's own transformers also let the numbers behind the words pass.)
 template <class Value>
 void add_choice(CLI::App& app, const std::string& names, Value& target, const std::map<std::string, Value>& table,
@@ -70,12 +72,16 @@ void add_global_options(CLI::App& app, Context& context) {
   app.add_flag("-q,--quiet", g.quiet, "Only results and errors");
   app.add_flag("-v,--verbose", g.verbose, "Say more (repeatable)");
   add_choice(app, "--log-level", g.log_level, kLogLevels, "Least level that is logged");
+  app.add_option("--log-file", g.log_file, "Where the log is appended (default: stderr)")->type_name("FILE");
+  add_choice(app, "--log-format", g.log_format, kLogFormats, "How its lines look");
   add_parsed(app, "--timeout", g.timeout, parse_duration, "Give up after that time")->type_name("DUR");
   add_choice(app, "--progress", g.progress, kProgressModes, "How progress is shown");
   add_choice(app, "--color", g.color, kColorModes, "Colour on a terminal");
   app.add_flag("-4", g.v4_only, "IPv4 only");
   app.add_flag("-6", g.v6_only, "IPv6 only");
   app.add_flag("--private-net", g.private_net, "Accept every kind of address, lift per-address limits");
+  app.add_option("--config", g.config, "Options from a TOML file; flags and LODESTONE_... variables override it")
+      ->type_name("FILE");
   app.option_defaults()->group("Options");
 }
 

@@ -22,6 +22,7 @@
 #include "tools/cli/node_status.hpp"
 #include "tools/cli/options.hpp"
 #include "tools/cli/run_guard.hpp"
+#include "tools/cli/service.hpp"
 #include "tools/cli/session_options.hpp"
 #include "tools/cli/transfer_text.hpp"
 #include "tools/cli/units.hpp"
@@ -68,6 +69,15 @@ std::string status_line(NodeRole role, const node::DhtStatus& status, double now
   return fmt::format("[{}] {} in the table{}, {} answered, {} taken", format_duration(now),
                      count_of(status.table(), "node"), ring,
                      fmt::format("{} quer{}", queries, queries == 1 ? "y" : "ies"), count_of(stored, "announce"));
+}
+
+constexpr const char* kNobodyAnswers =
+    "no DHT node has answered yet; check that a firewall lets UDP out, or name one with --bootstrap HOST:PORT";
+
+/// To the person at the terminal, or to whoever reads the log where that goes elsewhere or has a form of its own.
+void tell_warning(Context& context, std::string_view text) {
+  if (context.global.log_file.empty() && context.global.log_format == LogFormat::text) return context.out.warn(text);
+  node::log::write(node::log::Level::warn, text);
 }
 
 /// What the nodes have counted, at their end.
@@ -121,6 +131,7 @@ class NodeRun {
   node::Runtime runtime_{node::RuntimeConfig{}};
   std::optional<node::Session> session_;
   std::optional<node::Observer> observer_;
+  std::optional<Service> service_;
   double next_line_ = kStatusLineEvery;
   bool warned_ = false;
   bool stopping_ = false;
@@ -160,11 +171,16 @@ ExitCode NodeRun::run() {
   session_.emplace(runtime_, *std::move(config));
   if (const auto started = session_->start(); !started) return context_.fail(failure_of(started.error()));
   const RunGuard guard(runtime_, context_, [this](StopCause) { stop(); });
+  service_.emplace(runtime_, context_, [this](const GlobalOptions& options) {
+    session_->set_bootstrap(options.bootstrap, !options.no_bootstrap);
+  });
   const std::string metrics_at = metrics ? metrics->local.text() : "";
   show(std::move(metrics));
   print_ready(context_, options_.role, session_->dht_status(), metrics_at);
+  service_->ready();
   runtime_.every(kStatusTick, [this] { return tick(); });
   runtime_.run();
+  service_.reset();
   session_.reset();
   return end_of_service(guard.cause(), context_, "node");
 }
@@ -188,13 +204,14 @@ bool NodeRun::tick() {
   const double now = node::seconds_since_process_start();
   if (!warned_ && now >= kWarnAfter && !status.ever_answered() && !context_.global.no_bootstrap) {
     warned_ = true;
-    context_.out.warn(
-        "no DHT node has answered yet; check that a firewall lets UDP out, or name one with --bootstrap HOST:PORT");
+    tell_warning(context_, kNobodyAnswers);
   }
-  context_.out.status(status_line(options_.role, status, now));
+  const std::string line = status_line(options_.role, status, now);
+  service_->report(line);
+  context_.out.status(line);
   if (context_.out.progress() == ProgressMode::line && !context_.out.json() && now >= next_line_) {
     next_line_ = now + kStatusLineEvery;
-    context_.out.note(status_line(options_.role, status, now));
+    context_.out.note(line);
   }
   return true;
 }
@@ -202,6 +219,7 @@ bool NodeRun::tick() {
 void NodeRun::stop() {
   if (context_.global.verbose > 0) tell_counts(context_, session_->dht_status());
   stopping_ = true;
+  service_->stopping();
   context_.out.end_status();
   observer_.reset();
   session_->stop([this] { runtime_.stop(); });

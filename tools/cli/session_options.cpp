@@ -132,10 +132,9 @@ Failure failure_of(const node::session_event::Failed& failed, const std::string&
   return {ExitCode::storage, subject, or_else("the disk failed"), ""};
 }
 
-void set_up_log(const Context& context) {
+void set_log_level(LogLevel level) {
   using Log = node::log::Level;
-  node::log::set_line_start(context.out.progress() == ProgressMode::bar ? Output::kEraseLine : "");
-  switch (context.global.log_level) {
+  switch (level) {
     case LogLevel::trace: return node::log::set_level(Log::trace);
     case LogLevel::debug: return node::log::set_level(Log::debug);
     case LogLevel::info: return node::log::set_level(Log::info);
@@ -143,6 +142,19 @@ void set_up_log(const Context& context) {
     case LogLevel::error: return node::log::set_level(Log::error);
     case LogLevel::off: return node::log::set_level(Log::off);
   }
+}
+
+void set_up_log(const Context& context) {
+  node::log::set_line_start(context.out.progress() == ProgressMode::bar ? Output::kEraseLine : "");
+  set_log_level(context.global.log_level);
+}
+
+std::optional<Failure> open_log(const GlobalOptions& options) {
+  node::log::set_format(options.log_format == LogFormat::json ? node::log::Format::json : node::log::Format::text);
+  if (options.log_file.empty()) return std::nullopt;
+  if (const auto error = node::log::set_file(options.log_file))
+    return Failure{ExitCode::storage, options.log_file, error.message(), "Choose another file with --log-file"};
+  return std::nullopt;
 }
 
 }  // namespace lodestone::tools

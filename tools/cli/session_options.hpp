@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <expected>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -33,6 +34,10 @@ enum class NodeRole : std::uint8_t { client, node, bootstrap };
 /// case that no path is known.
 [[nodiscard]] Failure failure_of(const node::session_event::Failed& failed, const std::string& name);
 
+/// Where the log goes and how it looks, once and before a command runs. Fails (storage) when --log-file cannot be
+/// opened.
+[[nodiscard]] std::optional<Failure> open_log(const GlobalOptions& options);
+void set_log_level(LogLevel level);
 /// The program's log is as loud as --log-level, -q and -v say, and its lines do not run into a status line.
 void set_up_log(const Context& context);
 
