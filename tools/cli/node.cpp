@@ -36,7 +36,7 @@ constexpr double kStatusLineEvery = 60;  // seconds, where there is no terminal
 constexpr double kWarnAfter = 15;
 constexpr std::size_t kLeastRing = 1'000, kMostRing = 100'000'000;
 constexpr std::size_t kLeastQueue = 10'000;
-constexpr std::size_t kMostThreads = 64;
+constexpr std::size_t kMostAnswering = 64;
 
 void print_ready(Context& context, NodeRole role, const node::DhtStatus& status, const std::string& metrics) {
   if (context.out.json()) {
@@ -242,7 +242,7 @@ void add_node(CLI::App& app, Context& context) {
   command
       ->add_option("--threads", options->threads,
                    "Threads that answer for --role bootstrap (default: 1); the first one also does all else")
-      ->check(CLI::Range(std::size_t{1}, kMostThreads));
+      ->check(CLI::Range(std::size_t{1}, kMostAnswering));
   add_parsed(*command, "--metrics", options->metrics, parse_metrics,
              "Serves /metrics for Prometheus, /healthz and /readyz there; port 0: any")
       ->type_name("ADDR:PORT");
