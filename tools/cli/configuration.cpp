@@ -229,16 +229,15 @@ Failure FileLayer::unknown(const ConfigValue& value, const CLI::App& command) co
 
 std::expected<std::vector<std::string>, std::string> FileLayer::texts_for(const CLI::Option& option,
                                                                           const ConfigValue& value) {
-  using Kind = ConfigValue::Kind;
   if (is_flag(option)) {
-    if (value.kind == Kind::boolean) return switched(option, value.texts.front() == "true");
-    if (value.kind == Kind::text && takes_text(option)) return value.texts;
+    if (value.kind == ConfigValue::Kind::boolean) return switched(option, value.texts.front() == "true");
+    if (value.kind == ConfigValue::Kind::text && takes_text(option)) return value.texts;
     return std::unexpected("is true or false");
   }
-  if (value.kind == Kind::boolean) return std::unexpected("is not answered by true or false");
-  if (value.kind == Kind::list && !is_list(option)) return std::unexpected("takes one value, not a list");
+  if (value.kind == ConfigValue::Kind::boolean) return std::unexpected("is not answered by true or false");
+  if (value.kind == ConfigValue::Kind::list && !is_list(option)) return std::unexpected("takes one value, not a list");
   const std::string type = option.get_type_name();
-  if (value.kind == Kind::number && (type == "DIR" || type == "FILE"))
+  if (value.kind == ConfigValue::Kind::number && (type == "DIR" || type == "FILE"))
     return std::unexpected("is a path, in quotes, not a number");
   return value.texts;
 }
