@@ -106,6 +106,16 @@ void Introducer::met(Instant now, const Contact& asker, bool read_only, bool was
   visited(now, asker, read_only, was_served, rng, out);
 }
 
+void Introducer::suggested(Instant now, const Endpoint& endpoint, wire::Rng& rng, wire::DatagramBatch& out) {
+  const Name name = names_.of(endpoint);
+  const auto last = visitors_.last(now, name);
+  const CompactEndpoint compact(endpoint);
+  if ((last && last->failed) || ring_.find(name, compact.data()) != ContactRing::kNone) return;
+  consider(now, endpoint, name, !last || last->ago > kPinhole, rng, out);
+  // It will be named again and again. Until it answers it counts as one that has not; a visit this was not.
+  visitors_.fail(now, name);
+}
+
 bool Introducer::visited(Instant now, const Contact& asker, bool read_only, bool wants_nodes, wire::Rng& rng,
                          wire::DatagramBatch& out) {
   heard_ = now;

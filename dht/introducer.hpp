@@ -49,6 +49,8 @@ class Introducer {
   /// The same of one whom a Front has answered.
   void met(Instant now, const Contact& asker, bool read_only, bool was_served, wire::Rng& rng,
            wire::DatagramBatch& out);
+  /// Another introducer has named it: who has not been here, or asked in vain, is considered like a newcomer.
+  void suggested(Instant now, const Endpoint& endpoint, wire::Rng& rng, wire::DatagramBatch& out);
   /// Whether one of our pings to that endpoint is what is answered, by a reply or an error.
   [[nodiscard]] bool is_ours(Instant now, const Endpoint& from, Bytes transaction, wire::Rng& rng);
   /// It is, by a reply under that id.

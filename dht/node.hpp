@@ -333,6 +333,9 @@ class Node {
   /// must not cost it.
   [[nodiscard]] Snapshot snapshot(UnixSeconds wall_now, Instant now) const;
 
+  /// Of an introducer: another one has named it. Pinged like a newcomer; in the ring when it answers.
+  void suggest(Instant now, const Endpoint& endpoint, Output& out);
+
   // --- fronts (dht/front): they answer for this node on other threads, and hand over what they do not ---
   /// Somebody whom a front has answered: the node gets to know him as if he had asked here.
   void met(Instant now, const Contact& stranger, bool read_only, bool served, Output& out);

@@ -121,6 +121,11 @@ void Node::met(Instant now, const Contact& stranger, bool read_only, bool served
   s.greet(now, stranger, read_only);
 }
 
+void Node::suggest(Instant now, const Endpoint& endpoint, Output& out) {
+  State& s = *state_;
+  if (s.introducer && s.guard.allows(endpoint)) s.introducer->suggested(now, endpoint, s.rng, out.datagrams);
+}
+
 std::size_t Node::deal(wire::MutableBytes room) { return state_->introducer ? state_->introducer->deal(room) : 0; }
 
 const Tokens& Node::tokens() const { return state_->responder.tokens(); }

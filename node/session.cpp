@@ -43,6 +43,7 @@ Session::Impl::Impl(Runtime& r, SessionConfig c)
       rng(make_rng()),
       peer_id(make_peer_id(rng)),
       introducer_timer(host.io, [this] { wake([this] { ask_introducers(); }); }),
+      pollination_timer(host.io, [this] { wake([this] { pollinate(); }); }),
       dht_saved_at(now),
       rings_saved_at(now),
       dht_save_after(kFirstDhtSave),
@@ -176,6 +177,7 @@ void Session::Impl::finish_stopping() {
   finishing = false;
   tick_timer.disarm();
   introducer_timer.disarm();
+  pollination_timer.disarm();
   acceptors.clear();
   std::vector<LinkKey> left;
   links.for_each([&](LinkKey key, const Link&) { left.push_back(key); });

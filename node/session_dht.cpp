@@ -124,6 +124,7 @@ void Session::Impl::start_dht(std::vector<BoundPort>& ports) {
       driver->set_sister(*sister);
   start_fronts(ports, configs);
   introduce_configured();
+  start_pollination();
 }
 
 void Session::Impl::introduce_configured() {
@@ -215,6 +216,7 @@ bool Session::Impl::dispatch_dht_events() {
                   changed->now.hex());
         new_identity = true;
       }
+      if (const auto* answer = std::get_if<dht::event::QueryDone>(&event)) take_pollen(*driver, *answer);
       const auto lookup = std::visit(
           [](const auto& e) -> std::optional<dht::LookupId> {
             if constexpr (requires { e.lookup; }) return e.lookup;

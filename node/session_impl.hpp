@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The inside of Session, by sections: session.cpp (the public face and settling), session_ports.cpp (binding),
-// session_dht.cpp (DHT nodes, introducers, what they remember), session_links.cpp (peers' connections),
+// session_dht.cpp (DHT nodes, introducers, what they remember), session_pollination.cpp (other bootstrap nodes),
+// session_links.cpp (peers' connections),
 // session_torrents.cpp (starting and stopping torrents).
 //
 // One way of working: whatever wakes the session - a datagram, a socket, a timer, a disk result, a call of its owner -
@@ -46,6 +47,14 @@ struct Introducer {
   magnet::HostPort name;
   bool explicit_ = false;  // --bootstrap: worth a warning when its kind of address is not talked to
   bool resolved = false;
+  bool asking = false;
+};
+
+/// Another bootstrap node that this one learns from.
+struct Pollinator {
+  magnet::HostPort name;
+  std::vector<wire::Endpoint> endpoints = {};  // as the name was last looked up
+  wire::Instant look_up_at = wire::Instant::min();
   bool asking = false;
 };
 
@@ -116,6 +125,13 @@ struct Session::Impl final : LinkObserver {
   void look_for_items();
   [[nodiscard]] DhtDriver* dht_for(wire::Family family);
 
+  // --- session_pollination.cpp ---
+  void start_pollination();
+  /// Asks each once, and says when again.
+  void pollinate();
+  void look_up(Pollinator& pollinator);
+  void take_pollen(DhtDriver& driver, const dht::event::QueryDone& answer);
+
   // --- session_links.cpp ---
   void on_accept(UniqueFd socket, const wire::Endpoint& remote);
   void on_dialled(Dialer::Result&& result);
@@ -163,6 +179,8 @@ struct Session::Impl final : LinkObserver {
   std::vector<Introducer> introducers;
   wire::Duration introducer_back_off = std::chrono::seconds(5);
   Timer introducer_timer;
+  std::vector<Pollinator> pollinators;
+  Timer pollination_timer;
   wire::Instant dht_saved_at;
   wire::Instant rings_saved_at;
   wire::Duration dht_save_after;

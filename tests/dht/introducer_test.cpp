@@ -210,6 +210,26 @@ TEST_CASE("T2 who entered early and was not reachable does not enter early again
   CHECK(b.node->ring_size() == 2);
 }
 
+TEST_CASE("T2 who is named by another introducer enters by answering, and is not asked again if he does not") {
+  Bench b;
+  const Endpoint there = b.somebody(), gone = b.fresh();
+  for (int i = 0; i < 5; ++i) {
+    b.node->suggest(b.now, there, b.out);
+    b.node->suggest(b.now, gone, b.out);
+    b.deliver();
+    b.advance(1s);
+  }
+  CHECK(b.node->ring_size() == 1);
+  CHECK(b.counters().added == 1);  // nobody has opened a pinhole for us: that he can be reached is proven
+  CHECK(b.pings[gone] == 1);
+  // He may come by himself, and wait like others.
+  b.there[gone] = dht::derive_id(gone.address, b.rng);
+  b.query(gone);
+  CHECK(b.node->ring_size() == 1);
+  b.advance(20min);
+  CHECK(b.node->ring_size() == 2);
+}
+
 TEST_CASE("T2 at most 50 newcomers a second are pinged at once, the others wait") {
   Bench b;
   for (int i = 0; i < 200; ++i) b.query(b.somebody());

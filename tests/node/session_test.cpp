@@ -791,6 +791,49 @@ TEST_CASE("T9 a node on a second address gets its contacts from the one on the f
   CHECK(tables == std::vector<std::size_t>{1, 1});
 }
 
+TEST_CASE("A new bootstrap node has the ring of another one, before anybody has asked it anything") {
+  Loop loop;
+  const auto introducer = [&](const char* address) {
+    SessionConfig config = on(address);
+    config.dht_limits = dht::Limits::bootstrap();
+    config.dht_limits.ring_size = 1'000;
+    config.dht_limits.ping_queue = 1'000;
+    config.dht_limits.visitors = 1'000;
+    config.dht_limits.store_fill_below = 0;
+    return config;
+  };
+  Session old(loop.runtime, introducer("127.0.0.87"));
+  REQUIRE(old.start());
+  std::vector<std::unique_ptr<Session>> nodes;
+  std::vector<Session*> all{&old};
+  for (int i = 0; i < 8; ++i) {
+    SessionConfig config = on(("127.0.1." + std::to_string(10 + i)).c_str());
+    config.tcp = false;
+    config.bootstrap = {host_port(old.listening().at(0))};
+    nodes.push_back(std::make_unique<Session>(loop.runtime, config));
+    REQUIRE(nodes.back()->start());
+    all.push_back(nodes.back().get());
+  }
+  std::unique_ptr<Session> fresh;
+  DhtStatus last;
+  loop.runtime.every(std::chrono::milliseconds(50), [&] {
+    if (!fresh && old.dht_status().ring() == nodes.size()) {
+      SessionConfig config = introducer("127.0.0.88");
+      config.pollinate = {host_port(old.listening().at(0))};
+      fresh = std::make_unique<Session>(loop.runtime, config);
+      REQUIRE(fresh->start());
+      all.push_back(fresh.get());
+    }
+    if (!fresh) return true;
+    last = fresh->dht_status();
+    if (last.ring() < nodes.size()) return true;
+    stop_all(loop, all);
+    return false;
+  });
+  loop.run();
+  CHECK(last.ring() >= nodes.size());
+}
+
 TEST_CASE("A session whose owner stops it from inside an event ends cleanly, and so does one that is just destroyed") {
   const TemporaryDir folder;
   const Sample sample(folder.path() + "/seed");

@@ -19,6 +19,7 @@
 #include "node/session.hpp"
 #include "tools/cli/commands.hpp"
 #include "tools/cli/context.hpp"
+#include "tools/cli/dht_options.hpp"
 #include "tools/cli/node_status.hpp"
 #include "tools/cli/options.hpp"
 #include "tools/cli/run_guard.hpp"
@@ -92,6 +93,7 @@ struct NodeOptions {
   NodeRole role = NodeRole::node;
   std::optional<std::size_t> ring_size;
   std::size_t threads = 1;
+  std::vector<magnet::HostPort> pollinate;
   std::optional<wire::Endpoint> metrics;
   std::vector<wire::Address> external_ips;
 };
@@ -154,6 +156,11 @@ ExitCode NodeRun::run() {
         {ExitCode::usage, "--threads", "only an introducer answers on several threads", "Add --role bootstrap"});
   }
   config->dht_threads = options_.threads;
+  if (!options_.pollinate.empty() && options_.role != NodeRole::bootstrap) {
+    return context_.fail(
+        {ExitCode::usage, "--pollinate", "only an introducer has a ring to be filled", "Add --role bootstrap"});
+  }
+  config->pollinate = options_.pollinate;
   if (is_ambiguous(options_.external_ips)) {
     return context_.fail({ExitCode::usage, "--external-ip", "there is more than one of a family",
                           "Name one IPv4 and one IPv6 address at most"});
@@ -243,6 +250,9 @@ void add_node(CLI::App& app, Context& context) {
       ->add_option("--threads", options->threads,
                    "Threads that answer for --role bootstrap (default: 1); the first one also does all else")
       ->check(CLI::Range(std::size_t{1}, kMostAnswering));
+  add_parsed_list(*command, "--pollinate", options->pollinate, parse_dht_node,
+                  "Another bootstrap node, to learn nodes from: a new one is of use within a minute")
+      ->type_name("HOST:PORT");
   add_parsed(*command, "--metrics", options->metrics, parse_metrics,
              "Serves /metrics for Prometheus, /healthz and /readyz there; port 0: any")
       ->type_name("ADDR:PORT");
