@@ -209,7 +209,7 @@ def a_look_at_the_network_beside_a_running_node(lab):
     check(len(hops) == lookup["asked"] == 6 and lookup["answered"] == 6, f"{records}")
     answered = set()
     for hop in hops:
-        check(hop["asked_by"] in answered | {"table", "introducer"}, f"asked before it was named: {records}")
+        check(hop["asked_by"] in answered | {"table", "store", "introducer"}, f"asked before it was named: {records}")
         check(hop["rtt"] > 0 and hop["named"] > 0 and hop["values"] == 0 and not hop["refused"], f"{hop}")
         check(0 <= hop["distance"] < 160 and len(hop["id"]) == 40, f"{hop}")
         answered.add(hop["addr"])
