@@ -181,6 +181,7 @@ struct Session::Impl final : LinkObserver {
   Timer introducer_timer;
   std::vector<Pollinator> pollinators;
   Timer pollination_timer;
+  wire::Instant pollination_hurries_until;
   wire::Instant dht_saved_at;
   wire::Instant rings_saved_at;
   wire::Duration dht_save_after;

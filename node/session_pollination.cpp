@@ -13,6 +13,8 @@ namespace {
 // Well within what anybody may ask (S4): 20 a second.
 constexpr wire::Duration kWhileYoung = std::chrono::milliseconds(100);
 constexpr wire::Duration kLater = std::chrono::seconds(10);
+// In a small network a ring stays young for ever, and there is no more to be learnt.
+constexpr wire::Duration kHurry = std::chrono::minutes(5);
 // Names are looked up again: the fleet may have moved.
 constexpr wire::Duration kNameHolds = std::chrono::minutes(30);
 constexpr wire::Duration kNameAgain = std::chrono::seconds(15);
@@ -21,6 +23,7 @@ constexpr wire::Duration kNameAgain = std::chrono::seconds(15);
 
 void Session::Impl::start_pollination() {
   for (const magnet::HostPort& name : config.pollinate) pollinators.push_back({.name = name});
+  pollination_hurries_until = now + kHurry;
   if (!pollinators.empty()) pollinate();
 }
 
@@ -38,7 +41,7 @@ void Session::Impl::pollinate() {
       }
     }
   }
-  pollination_timer.arm(now + (young ? kWhileYoung : kLater));
+  pollination_timer.arm(now + (young && now < pollination_hurries_until ? kWhileYoung : kLater));
 }
 
 void Session::Impl::look_up(Pollinator& pollinator) {
