@@ -140,6 +140,7 @@ UdpPort::Counters DhtDriver::port_counters() const {
     sum.refused += theirs.port.refused;
     sum.oversized += theirs.port.oversized;
   }
+  for (const auto& front : fronts_) sum.unheeded += front->line->unheeded.load(std::memory_order_relaxed);
   return sum;
 }
 
@@ -147,6 +148,7 @@ dht::Counters DhtDriver::counters() const {
   dht::Counters sum = node_.counters();
   for (const FrontLine::Counts& theirs : front_counts())
     for (const dht::CounterInfo& info : dht::kCounters) sum.*info.value += theirs.front.*info.value;
+  for (const auto& front : fronts_) sum.strangers_unqueued += front->line->unmet.load(std::memory_order_relaxed);
   return sum;
 }
 

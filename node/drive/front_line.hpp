@@ -33,7 +33,8 @@ class FrontLine {
   };
   SpscQueue<Handed> handed{256};
   SpscQueue<dht::Front::Stranger> strangers{4'096};
-  std::atomic<std::uint64_t> dropped = 0;  // found no room
+  // Those that found no room.
+  std::atomic<std::uint64_t> unheeded = 0, unmet = 0;
 
   // --- to the front ---
   struct Hand {

@@ -76,7 +76,7 @@ void FrontThread::Desk::serve_batch(std::span<const UdpBatch::Received> received
       *slot = stranger;
       post.line->strangers.push();
     } else {
-      post.line->dropped.fetch_add(1, std::memory_order_relaxed);
+      post.line->unmet.fetch_add(1, std::memory_order_relaxed);
     }
   }
   if (handed || !strangers.empty()) post.line->ring();
@@ -112,7 +112,7 @@ void FrontThread::Desk::hear_news(wire::Instant now) {
 void FrontThread::Desk::hand_over(const UdpBatch::Received& datagram) {
   auto* slot = post.line->handed.back();
   if (slot == nullptr) {
-    post.line->dropped.fetch_add(1, std::memory_order_relaxed);
+    post.line->unheeded.fetch_add(1, std::memory_order_relaxed);
     return;
   }
   slot->from = datagram.from;

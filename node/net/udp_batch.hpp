@@ -29,6 +29,7 @@ class UdpBatch {
     std::uint64_t dropped = 0;    // the send buffer was full
     std::uint64_t refused = 0;    // the system would not send this one (no route, ...)
     std::uint64_t oversized = 0;  // received, longer than kMaxDatagram
+    std::uint64_t unheeded = 0;   // received by a thread that found no room to hand them over
   };
 
   /// From bind_udp().

@@ -125,6 +125,8 @@ void add_ports(Page& page) {
   counter("lodestone_udp_refused_total", "Datagrams that the system would not send (no route, firewall).",
           &Port::refused);
   counter("lodestone_udp_oversized_total", "Datagrams received that are longer than any message.", &Port::oversized);
+  counter("lodestone_udp_unheeded_total", "Datagrams that another thread could not hand to the node in time.",
+          &Port::unheeded);
 }
 
 }  // namespace

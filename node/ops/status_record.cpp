@@ -47,7 +47,8 @@ ordered_json node_object(const DhtStatus::One& one, const NodeRates& rates) {
         {"sent", one.port.sent},
         {"dropped", one.port.dropped},
         {"refused", one.port.refused},
-        {"oversized", one.port.oversized}}},
+        {"oversized", one.port.oversized},
+        {"unheeded", one.port.unheeded}}},
       {"dropped", counted(one.counters, true)},
       {"counters", counted(one.counters, false)},
   };
