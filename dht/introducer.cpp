@@ -180,9 +180,19 @@ void Introducer::answered(Instant now, const Contact& contact, wire::Rng& rng) {
   if (early && ring_.newest() != ContactRing::kNone) on_probation(now);
 }
 
-void Introducer::restore(const Contact& contact) {
-  if (contact.id == id_) return;
-  (void)ring_.answered(contact, names_.of(contact.endpoint));
+void Introducer::restore(std::span<const Contact> contacts) {
+  // Each is looked for where nothing has been for long: what that reads is fetched for many at a time (see expect()).
+  std::array<Name, kExpected> names;
+  while (!contacts.empty()) {
+    const auto group = contacts.first(std::min(contacts.size(), names.size()));
+    for (std::size_t i = 0; i < group.size(); ++i) {
+      names[i] = names_.of(group[i].endpoint);
+      ring_.prefetch(names[i]);
+    }
+    for (std::size_t i = 0; i < group.size(); ++i)
+      if (group[i].id != id_) (void)ring_.answered(group[i], names[i]);
+    contacts = contacts.subspan(group.size());
+  }
   restored_ = ring_.size();
 }
 

@@ -57,8 +57,8 @@ class Introducer {
   void answered(Instant now, const Contact& contact, wire::Rng& rng);
   /// Some datagram has come in: we are not cut off (T5).
   void heard(Instant now) { heard_ = now; }
-  /// Of an earlier run: handed out at once; asked sooner than others.
-  void restore(const Contact& contact);
+  /// Of an earlier run: handed out at once; asked sooner than others. A ring comes in many calls or in one.
+  void restore(std::span<const Contact> contacts);
   /// Our id has changed (T1).
   void move_to(const NodeId& id) { id_ = id; }
 

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // The public face of the router: what a caller may ask of a Node, and what it shows.
 #include <algorithm>
+#include <array>
 #include <cassert>
 #include <limits>
+#include <span>
 #include <utility>
 
 #include "dht/item_gather.hpp"
@@ -133,9 +135,15 @@ const Tokens& Node::tokens() const { return state_->responder.tokens(); }
 void Node::restore_ring(Bytes contacts) {
   State& s = *state_;
   if (!s.introducer) return;
+  std::array<Contact, 256> some;
+  std::size_t count = 0;
+  const auto hand_over = [&] { s.introducer->restore(std::span(some).first(std::exchange(count, 0))); };
   for_each_contact(contacts, s.config.family, std::numeric_limits<std::size_t>::max(), [&](const Contact& c) {
-    if (s.guard.allows(c.endpoint)) s.introducer->restore(c);
+    if (!s.guard.allows(c.endpoint)) return;
+    some[count++] = c;
+    if (count == some.size()) hand_over();
   });
+  hand_over();
 }
 
 void Node::assume(Instant now, std::span<const KnownContact> contacts) {

@@ -20,7 +20,6 @@ constexpr wire::Duration kDialTimeout = std::chrono::seconds(10);
 constexpr wire::Duration kFirstDhtSave = std::chrono::seconds(15);
 constexpr wire::Duration kDhtSaveInterval = std::chrono::minutes(5);
 constexpr wire::Duration kCountsInterval = std::chrono::minutes(10);
-constexpr wire::Duration kRingSaveInterval = std::chrono::hours(1);
 
 /// BEP 20 form; the rest is random.
 wire::PeerId make_peer_id(wire::Rng& rng) {
@@ -94,6 +93,7 @@ std::expected<void, StartError> Session::Impl::start() {
   if (config.owns_identity) {
     save_dht();  // so that even who is killed at once comes back as the same
     restore_stored_items();
+    restore_rings();
     look_for_items();
   }
   started = true;
@@ -170,7 +170,7 @@ void Session::Impl::tick() {
   }
   save_stored_items(false);
   if (config.owns_identity && now - counts_logged_at >= kCountsInterval) log_counts();
-  if (now - rings_saved_at >= kRingSaveInterval) save_rings(false);
+  if (now - rings_saved_at >= config.ring_save_interval) save_rings();
 }
 
 void Session::Impl::finish_stopping() {
@@ -184,7 +184,7 @@ void Session::Impl::finish_stopping() {
   for (const LinkKey key : left) links.close(key);
   save_dht();
   save_stored_items(true);
-  save_rings(true);
+  save_rings_at_the_end();
   if (node_lock) {
     // The lock goes when what was saved under it is on the disk.
     auto lock = std::make_shared<std::optional<FileLock>>(std::move(node_lock));

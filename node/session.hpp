@@ -48,6 +48,7 @@ struct SessionConfig {
   bool owns_identity = false;  // `node`: keeps the saved DHT id (D6); others start from the snapshot with a fresh id
   std::vector<wire::Address> external_ips;  // of our operator: where others see us; at most one of each family
   dht::Limits dht_limits = dht::Limits::client();
+  wire::Duration ring_save_interval = std::chrono::hours(1);
   std::vector<magnet::HostPort> pollinate;  // other bootstrap nodes, for an introducer's ring to be filled from
   std::size_t dht_threads = 1;              // that answer for an introducer; more than one: no torrents, no TCP
   std::size_t max_peers = 80;               // per torrent

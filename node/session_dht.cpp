@@ -11,15 +11,12 @@
 #include "node/ops/dht_state.hpp"
 #include "node/ops/kept_items.hpp"
 #include "node/ops/log.hpp"
-#include "node/ops/ring_file.hpp"
 #include "node/ops/stored_items.hpp"
 #include "node/session_impl.hpp"
 
 namespace lodestone::node {
 namespace {
 
-// While it runs a larger ring is not copied to be saved.
-constexpr std::size_t kMaxRingCopy = 64u << 20;
 constexpr wire::Duration kFirstBackOff = std::chrono::seconds(5);
 constexpr wire::Duration kLastBackOff = std::chrono::minutes(5);
 constexpr std::size_t kShared = 32;  // contacts that one node tells another of at a time
@@ -93,7 +90,6 @@ void Session::Impl::start_dht(std::vector<BoundPort>& ports) {
     c.limits = config.dht_limits;
     // What is saved belongs to one node per family: the first.
     dht::Snapshot saved;
-    wire::ByteVector ring;
     ring_memory.emplace_back();
     if (const std::size_t bytes = dht::introducer_bytes(family, c.limits); bytes != 0) {
       ring_memory.back() = std::make_shared<Mapping>(bytes);
@@ -102,8 +98,6 @@ void Session::Impl::start_dht(std::vector<BoundPort>& ports) {
     if (state && std::find(served.begin(), served.end(), family) == served.end()) {
       saved = load_dht(state->dht_snapshot(family, config.private_net), family);
       if (config.owns_identity && !saved.id.is_zero()) c.id = saved.id;
-      if (config.owns_identity && c.limits.ring_size != 0)
-        ring = load_ring(state->ring(family, config.private_net), family, c.limits.ring_size);
       restored_contacts = restored_contacts || !saved.contacts.empty();
     }
     served.push_back(family);
@@ -114,7 +108,6 @@ void Session::Impl::start_dht(std::vector<BoundPort>& ports) {
                                               [this] { wake([] {}); });
     if (!saved.contacts.empty() || !saved.store.empty() || !saved.lookups.empty())
       driver->use(now, [&](dht::Node& n, dht::Output& out) { n.restore(now, saved, out, wall_now()); });
-    if (!ring.empty()) driver->use(now, [&](dht::Node& n, dht::Output&) { n.restore_ring(ring); });
     log::info("DHT node {} on {}, {} saved contacts, {} in store", driver->node().id().hex(), driver->local().text(),
               saved.contacts.size(), saved.store.size());
     dht_nodes.push_back(std::move(driver));
@@ -336,25 +329,6 @@ void Session::Impl::log_counts() {
     const std::string wrong = troubles(c);
     log::info("DHT on {}: {} contacts, {} queries in, {} replies out; {}", driver->local().text(),
               driver->node().table_size(), c.queries_in, c.replies_out, wrong.empty() ? "nothing dropped" : wrong);
-  }
-}
-
-void Session::Impl::save_rings(bool last) {
-  rings_saved_at = now;
-  if (!state || !config.owns_identity) return;
-  std::vector<wire::Family> served;
-  for (std::size_t i = 0; i < dht_nodes.size(); ++i) {
-    const dht::Node& node = dht_nodes[i]->node();
-    if (ring_memory[i] == nullptr || std::find(served.begin(), served.end(), node.family()) != served.end()) continue;
-    served.push_back(node.family());
-    const wire::Bytes contacts = node.ring();
-    if (contacts.empty()) continue;
-    const std::string path = state->ring(node.family(), config.private_net);
-    if (last) {
-      host.saver.run([path, contacts, memory = ring_memory[i]] { save_ring(path, contacts); });
-    } else if (contacts.size() <= kMaxRingCopy) {
-      host.saver.run([path, copy = wire::ByteVector(contacts.begin(), contacts.end())] { save_ring(path, copy); });
-    }
   }
 }
 

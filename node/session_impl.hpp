@@ -27,6 +27,7 @@
 #include "node/net/timer.hpp"
 #include "node/ops/locks.hpp"
 #include "node/ops/mapping.hpp"
+#include "node/ops/ring_file.hpp"
 #include "node/ops/state_dir.hpp"
 #include "node/ops/stored_items.hpp"
 #include "node/runtime_impl.hpp"
@@ -63,6 +64,15 @@ struct StoredItems {
   wire::Family family;
   bool restored = false;  // all of the file: until then it is not written, lest it lose what is not here yet
   SavePace pace = {};
+};
+
+/// Whom the first node of a family hands out, if it is an introducer, and the file.
+struct SavedRing {
+  wire::Family family;
+  std::string path;
+  std::shared_ptr<Mapping> memory;
+  bool restored = false;                         // all of the file: until then it is not written, as with items
+  std::shared_ptr<Replacement> saving = nullptr;  // used on the saver's thread
 };
 
 struct Session::Impl final : LinkObserver {
@@ -119,11 +129,17 @@ struct Session::Impl final : LinkObserver {
   void save_stored_items(bool at_the_end);
   /// What the nodes have dropped until now, for the log.
   void log_counts();
-  /// Whom an introducer hands out; `last`: the nodes are about to end, and what they have is written as it lies there.
-  void save_rings(bool last);
   /// Has the nodes put what lies in the state directory, and only that (BEP 44).
   void look_for_items();
   [[nodiscard]] DhtDriver* dht_for(wire::Family family);
+
+  // --- session_rings.cpp ---
+  void restore_rings();
+  void restore_ring_next(std::size_t which, const std::shared_ptr<RingReader>& reader);
+  void save_rings();
+  void save_ring_next(std::size_t which, std::size_t from);
+  /// The nodes are about to end: what they have is written as it lies there.
+  void save_rings_at_the_end();
 
   // --- session_pollination.cpp ---
   void start_pollination();
@@ -186,6 +202,7 @@ struct Session::Impl final : LinkObserver {
   wire::Instant rings_saved_at;
   wire::Duration dht_save_after;
   std::vector<StoredItems> stored_items;  // empty unless the identity is ours
+  std::vector<SavedRing> saved_rings;     // likewise
   wire::Instant counts_logged_at;
   std::optional<double> first_dht_answer;
   bool restored_contacts = false;

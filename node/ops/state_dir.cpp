@@ -10,8 +10,6 @@
 #include <filesystem>
 #include <utility>
 
-#include "node/net/fd.hpp"
-
 namespace lodestone::node {
 namespace {
 
@@ -39,13 +37,6 @@ std::error_code write_all(int fd, wire::Bytes content) {
     content = content.subspan(static_cast<std::size_t>(n));
   }
   return {};
-}
-
-std::error_code fill_temporary(const std::string& path, wire::Bytes content) {
-  const UniqueFd fd{::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600)};
-  if (!fd) return last_error();
-  if (const auto error = write_all(fd.fd(), content)) return error;
-  return ::fsync(fd.fd()) == 0 ? std::error_code{} : last_error();
 }
 
 /// Without this a rename may be lost with the machine's power; the old content is there then, so errors do not matter.
@@ -111,20 +102,42 @@ std::optional<wire::ByteVector> read_file(const std::string& path, std::size_t m
   return content;
 }
 
-std::error_code replace_file(const std::string& path, wire::Bytes content) {
+void Replacement::open() {
+  if (!temporary_.empty()) return;
   // The pid keeps two processes that save at once from writing into one temporary file.
-  const std::string temporary = path + "." + std::to_string(::getpid()) + ".tmp";
-  if (const auto error = fill_temporary(temporary, content)) {
-    remove_file(temporary);
-    return error;
+  temporary_ = path_ + "." + std::to_string(::getpid()) + ".tmp";
+  fd_ = UniqueFd{::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600)};
+  if (!fd_) error_ = last_error();
+}
+
+void Replacement::append(wire::Bytes piece) {
+  open();
+  if (!error_) error_ = write_all(fd_.fd(), piece);
+}
+
+std::error_code Replacement::commit() {
+  open();
+  if (!error_ && ::fsync(fd_.fd()) != 0) error_ = last_error();
+  if (!error_ && ::rename(temporary_.c_str(), path_.c_str()) != 0) error_ = last_error();
+  if (error_) {
+    discard();
+    return error_;
   }
-  if (::rename(temporary.c_str(), path.c_str()) != 0) {
-    const std::error_code error = last_error();
-    remove_file(temporary);
-    return error;
-  }
-  sync_directory_of(path);
+  fd_.reset();
+  sync_directory_of(path_);
   return {};
+}
+
+void Replacement::discard() {
+  if (!fd_) return;
+  fd_.reset();
+  remove_file(temporary_);
+}
+
+std::error_code replace_file(const std::string& path, wire::Bytes content) {
+  Replacement file(path);
+  file.append(content);
+  return file.commit();
 }
 
 void remove_file(const std::string& path) { ::unlink(path.c_str()); }

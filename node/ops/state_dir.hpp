@@ -19,7 +19,9 @@
 #include <string>
 #include <string_view>
 #include <system_error>
+#include <utility>
 
+#include "node/net/fd.hpp"
 #include "wire/base/bytes.hpp"
 #include "wire/base/endpoint.hpp"
 #include "wire/base/id.hpp"
@@ -65,9 +67,34 @@ class TemporaryDir {
   std::string path_;
 };
 
+/// A file that is written piece by piece into a temporary one beside it: fsync, rename, fsync of the directory, so that
+/// whoever reads finds the old content or the new. One at a time for a path. Whoever never commits leaves what was there.
+class Replacement {
+ public:
+  /// Nothing is on the disk yet.
+  explicit Replacement(std::string path) : path_(std::move(path)) {}
+  ~Replacement() { discard(); }
+  Replacement(const Replacement&) = delete;
+  Replacement& operator=(const Replacement&) = delete;
+
+  /// Nothing more is done after a failure.
+  void append(wire::Bytes piece);
+  /// The first failure, if there was one: then the old content stays.
+  [[nodiscard]] std::error_code commit();
+  void discard();
+
+ private:
+  void open();
+
+  std::string path_;
+  std::string temporary_;  // empty: not opened
+  UniqueFd fd_;
+  std::error_code error_;
+};
+
 /// nullopt: there is none, it cannot be read, or it is larger than `max` bytes.
 [[nodiscard]] std::optional<wire::ByteVector> read_file(const std::string& path, std::size_t max);
-/// Temporary file beside it, fsync, rename, fsync of the directory: whoever reads finds the old content or the new.
+/// A Replacement in one piece.
 [[nodiscard]] std::error_code replace_file(const std::string& path, wire::Bytes content);
 void remove_file(const std::string& path);
 

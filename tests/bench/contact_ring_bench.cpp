@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a large introducer costs: 10,000,000 v4 nodes in its ring and 5,000,000 newcomers that wait for their ping, by
 // the resident size of the process, and how much CPU time one visit, one answered ping and one restart take with all of
-// them there. The aims are 32 bytes a node and 420 MB in all; the program says so at the end and exits 1 if one is
-// missed.
+// them there. The aims are 32 bytes a node, 420 MB in all and a restart within 3 s; the program says so at the end and
+// exits 1 if one is missed.
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -24,6 +24,7 @@ constexpr std::uint32_t kNodes = 10'000'000;
 constexpr std::uint32_t kWaiting = 5'000'000;
 constexpr std::uint32_t kVisits = 1'000'000;
 constexpr double kTargetMB = 420;
+constexpr double kTargetRestart = 3;  // seconds
 
 double resident_bytes() {
   std::ifstream statm("/proc/self/statm");
@@ -51,10 +52,10 @@ class Memory {
 
 double cpu_ns() { return static_cast<double>(std::clock()) * (1e9 / CLOCKS_PER_SEC); }
 
-/// Different for each n, all over the unicast space.
+/// Different for each n below 2^25, all over a part of the unicast space where nothing is reserved.
 wire::Address address(std::uint32_t n) {
   const std::uint32_t mixed = n * 0x9e3779b1u;
-  return wire::Address::v4((16 + (mixed >> 24) % 80) << 24 | (n % 2) << 30 | (mixed & 0xffffff));
+  return wire::Address::v4((16 + (mixed >> 24) % 80) << 24 | (mixed & 0xffffff));
 }
 
 /// Of CPU time: others may be at work on this machine.
@@ -124,9 +125,12 @@ int main() {
   // A restart; the file has been read.
   const wire::Bytes ring = introducer.ring().contacts();
   const Memory second(bytes);
-  auto restarted = std::make_unique<dht::Introducer>(start, config(), second.bytes(), rng);
+  dht::NodeConfig again = config();
+  again.policy.allow(wire::AddressKind::global);
+  again.introducer_memory = second.bytes();
+  dht::Node restarted(start, std::move(again), rng.fork());
   const Stopwatch restoring;
-  dht::for_each_contact(ring, wire::Family::v4, kNodes, [&](const dht::Contact& c) { restarted->restore(c); });
+  restarted.restore_ring(ring);
   const double restored_s = restoring.each(1) / 1e9;
 
   const double each = static_cast<double>(dht::ContactRing::bytes_for(wire::Family::v4, kNodes)) / kNodes;
@@ -135,10 +139,11 @@ int main() {
   std::printf("queue: %zu wait, of %u offered\n", introducer.queued(), offered);
   std::printf("visit: %.0f ns, %.1f nodes; an answered ping: %.0f ns\n", visit_ns,
               static_cast<double>(handed) / kVisits, renewed_ns);
-  std::printf("restart: %zu restored in %.2f s\n", restarted->ring().size(), restored_s);
+  std::printf("restart: %zu restored in %.2f s\n", restarted.ring_size(), restored_s);
   std::printf("resident: %.1f MB (visitors: %.1f)\n", resident / 1e6,
               static_cast<double>(dht::Visitors::bytes_for(config().limits.visitors)) / 1e6);
-  const bool held = introducer.ring().size() == kNodes && each <= 32 && resident > 0 && resident / 1e6 <= kTargetMB;
+  const bool held = introducer.ring().size() == kNodes && each <= 32 && resident > 0 && resident / 1e6 <= kTargetMB &&
+                    restarted.ring_size() == kNodes && restored_s <= kTargetRestart;
   std::printf("\n10,000,000 nodes and 5,000,000 in line: %.1f MB; target: %.0f MB: %s\n", resident / 1e6, kTargetMB,
               held ? "held" : "MISSED");
   return held ? 0 : 1;

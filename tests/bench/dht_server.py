@@ -12,6 +12,8 @@ How much a bootstrap node answers, beside a bare echo of this machine in the sam
   latency   at half of the rate that `mixed` reached: p99
   flood     50 addresses that ask 2,000 times a second each, beside 500 that ask 4 times a second, rates enforced:
             the share of the latter that is answered
+  restart   with the 10,000,000 contacts of the last run in its state directory: from the start of the process to the
+            first reply with nodes, and until all are in the ring
 
 Binaries: `cmake -S . -B build/bench -G Ninja -DLODESTONE_PRESET=bench && ninja -C build/bench lodestone udp_echo dht_load`
 (another directory: LODESTONE_BENCH_DIR). Runs in a network namespace that it makes (root). Exits 1 when a target is missed.
@@ -22,6 +24,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import statistics
 import subprocess
 import sys
@@ -33,8 +36,9 @@ BIN = os.path.join(os.environ.get("LODESTONE_BENCH_DIR") or os.path.join(ROOT, "
 INSIDE = "LODESTONE_BENCH_INSIDE"
 SERVER = "198.18.0.1"
 PUBLIC_SERVER = "81.1.0.1"  # without --private-net only public addresses are talked to
-ROWS = ["mixed", "full", "threads", "latency", "flood"]
+ROWS = ["mixed", "full", "threads", "latency", "flood", "restart"]
 HONEST, HONEST_RATE = 500, 4
+MANY = 10_000_000
 FLOODERS, FLOOD_RATE = 50, 2_000
 
 
@@ -75,7 +79,8 @@ def write_ring(path, count):
 
 
 class Server:
-    def __init__(self, command, cpu, to, ready=None):
+    def __init__(self, command, cpu, to, ready=None, state=None):
+        self.state, self.started = state, time.monotonic()
         pin = ["taskset", "-c", cpu] if cpu else []
         self.process = subprocess.Popen([*first_in_line(), *pin, *command], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         self.pid, self.to = self.process.pid, to
@@ -91,6 +96,28 @@ class Server:
         self.process.send_signal(signal.SIGTERM)
         self.process.wait(120)
         self.process.stdout.close()
+
+    def seconds_until(self, there):
+        """Since the process was started, looked at every few milliseconds."""
+        while not there():
+            if time.monotonic() > self.started + 60:
+                sys.exit("the node has not got there in a minute")
+            time.sleep(0.005)
+        return time.monotonic() - self.started
+
+    def hands_out_nodes(self):
+        host, port = self.to.split(":")
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asker:
+            asker.settimeout(0.05)
+            asker.sendto(b"d1:ad2:id20:abcdefghij01234567896:target20:mnopqrstuvwxyz123456e1:q9:find_node1:t2:aa1:y1:qe", (host, int(port)))
+            try:
+                return b"5:nodes416:" in asker.recv(2_000)  # 16 of 26 bytes
+            except TimeoutError:
+                return False
+
+    def ring(self):
+        command = [os.path.join(BIN, "lodestone"), "node", "status", "--state-dir", self.state, "--json"]
+        return json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout)["nodes"][0]["ring"]
 
     def rss(self):
         with open(f"/proc/{self.pid}/status", encoding="ascii") as stream:
@@ -111,7 +138,7 @@ class Lab:
     def echo(self, cpu="0"):
         return Server([os.path.join(BIN, "udp_echo"), "--listen", f"{SERVER}:7000"], cpu, f"{SERVER}:7000")
 
-    def node(self, ring, cpu="0", ring_size=1_000_000, private=True, threads=1):
+    def node(self, ring, cpu="0", ring_size=1_000_000, private=True, threads=1, wait=True):
         state = os.path.join(self.folder, "state")
         shutil.rmtree(state, ignore_errors=True)
         os.makedirs(state)
@@ -121,7 +148,10 @@ class Lab:
                    "--state-dir", state, "--ring-size", str(ring_size), "--json", "--progress", "none"]
         command += ["--private-net"] if private else []
         command += ["--threads", str(threads)] if threads > 1 else []
-        return Server(command, cpu, to, '"ready"')
+        server = Server(command, cpu, to, '"ready"', state)
+        if wait and private:  # of one prefix no more than a share is taken from a file elsewhere
+            server.seconds_until(lambda: server.ring() == ring)
+        return server
 
     def ring(self, count):
         path = os.path.join(self.folder, f"ring{count}")
@@ -162,7 +192,7 @@ class Lab:
         def fill(server):
             stored = server.load("1", "--store", 100_000, "--announcers", 10, "--seconds", 120)
             return f"; 10,000,000 in the ring, {stored['stored']:,} announces taken"
-        self.beside_echo("full", lambda: self.node(10_000_000, ring_size=10_000_000), fill, 0.8)
+        self.beside_echo("full", lambda: self.node(MANY, ring_size=MANY), fill, 0.8)
 
     def threads(self):
         one, two, rates = [], [], []
@@ -200,6 +230,16 @@ class Lab:
                 shares.append(honest["replies"] / honest["sent"])
         share = statistics.median(shares)
         self.verdict("flood", f"{100 * share:.2f} % of honest queries answered (target 99 %)", share >= 0.99)
+
+    def restart(self):
+        first, whole = [], []
+        for _ in range(self.rounds):
+            with self.node(MANY, ring_size=MANY, wait=False) as server:
+                first.append(server.seconds_until(server.hands_out_nodes))
+                whole.append(server.seconds_until(lambda: server.ring() == MANY))
+        first, whole = statistics.median(first), statistics.median(whole)
+        self.verdict("restart", f"first nodes handed out after {first:.2f} s (target 1 s), all {MANY:,} in the ring after {whole:.2f} s "
+                     "(target 3 s)", first <= 1 and whole <= 3)
 
 
 def main():

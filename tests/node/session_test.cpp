@@ -791,6 +791,62 @@ TEST_CASE("T9 a node on a second address gets its contacts from the one on the f
   CHECK(tables == std::vector<std::size_t>{1, 1});
 }
 
+TEST_CASE("An introducer's ring comes back in slices while it serves, is saved likewise, and never by a part of it") {
+  constexpr std::size_t kContacts = 40'000;  // several slices
+  const TemporaryDir folder;
+  SessionConfig config = on("127.0.0.89", folder.path());
+  config.tcp = false;
+  config.owns_identity = true;
+  config.dht_limits = dht::Limits::bootstrap();
+  config.dht_limits.ring_size = config.dht_limits.ping_queue = config.dht_limits.visitors = 50'000;
+  config.ring_save_interval = std::chrono::milliseconds(1);  // looked at every second or so
+  const std::string path = StateDir::at(folder.path()).ring(wire::Family::v4, true);
+  wire::Rng rng = wire::Rng::from_number(1);
+  wire::ByteVector file(kContacts * dht::Contact::compact_size(wire::Family::v4));
+  for (std::size_t i = 0; i < kContacts; ++i) {
+    // Nobody listens there: those that stay silent stay in the ring, since nobody else is heard (T5).
+    const Endpoint endpoint{*Address::parse("127.0.9.9"), static_cast<std::uint16_t>(10'000 + i)};
+    dht::Contact{rng.id<wire::NodeId>(), endpoint}.write_compact(file.data() + i * 26);
+  }
+  write_file(path, file);
+  SECTION("stopped before it is back") {
+    Loop loop;
+    Session session(loop.runtime, config);
+    REQUIRE(session.start());
+    stop_all(loop, {&session});
+    loop.run();
+    CHECK(read_all(path).size() == file.size());
+  }
+  SECTION("it runs on") {
+    std::size_t most = 0;
+    bool saved = false;
+    {
+      Loop loop;
+      Session session(loop.runtime, config);
+      REQUIRE(session.start());
+      loop.runtime.every(std::chrono::milliseconds(20), [&] {
+        const std::size_t ring = session.dht_status().ring();
+        if (most < kContacts && ring == kContacts) std::filesystem::remove(path);  // what comes now is new
+        most = std::max(most, ring);
+        saved = most == kContacts && std::filesystem::exists(path);
+        if (!saved) return true;
+        CHECK(read_all(path).size() == file.size());
+        std::filesystem::remove(path);
+        stop_all(loop, {&session});
+        return false;
+      });
+      loop.run();
+    }
+    CHECK(most == kContacts);
+    CHECK(saved);
+    const std::string last = read_all(path);
+    CHECK(std::string(file.begin(), file.end()) == last);
+  }
+  std::error_code none;
+  for (const auto& entry : std::filesystem::directory_iterator(folder.path(), none))
+    CHECK(entry.path().extension() != ".tmp");
+}
+
 TEST_CASE("A new bootstrap node has the ring of another one, before anybody has asked it anything") {
   Loop loop;
   const auto introducer = [&](const char* address) {

@@ -70,6 +70,36 @@ TEST_CASE("A file is replaced whole, with mode 0600, and leaves nothing beside i
   CHECK_FALSE(read_file(folder.path(), 5));  // no file
 }
 
+TEST_CASE("A file that is replaced in pieces is there as a whole or not at all") {
+  const TemporaryDir folder;
+  const std::string path = folder.path() + "/file";
+  const auto content = [&] {
+    const auto raw = read_file(path, 100);
+    return raw ? std::string(wire::as_text(*raw)) : "none";
+  };
+  {
+    Replacement file(path);
+    CHECK(entries(folder.path()) == 0);
+    file.append(wire::as_bytes("one"));
+    file.append(wire::as_bytes(" two"));
+    CHECK(content() == "none");
+    REQUIRE_FALSE(file.commit());
+    file.discard();  // there is nothing left of it
+  }
+  CHECK(content() == "one two");
+  {
+    Replacement file(path);
+    file.append(wire::as_bytes("half of"));
+  }
+  CHECK(content() == "one two");
+  CHECK(entries(folder.path()) == 1);
+  Replacement nowhere(folder.path() + "/no/such/folder");
+  nowhere.append(wire::as_bytes("x"));
+  CHECK(nowhere.commit() == std::errc::no_such_file_or_directory);
+  REQUIRE_FALSE(Replacement(path).commit());
+  CHECK(content().empty());
+}
+
 TEST_CASE("A replacement that fails half way leaves the old content") {
   const TemporaryDir folder;
   const std::string path = folder.path() + "/file";
