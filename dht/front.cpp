@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <cassert>
-#include <cstring>
 
 #include "dht/reception.hpp"
 #include "dht/secret.hpp"
@@ -110,16 +109,17 @@ void Front::answer(Instant now, const Endpoint& from, const krpc::Message& messa
   const bool wants_nodes = query.method != krpc::Method::ping;
   const std::size_t wanted = visited(now, {query.id, from}, query.read_only, wants_nodes, strangers);
   const Family other_family = other_than(config_.family);
-  Shown own, other;
+  HandOut own, other;
   if (wants_nodes) {
     const bool asked = query.want_v4 || query.want_v6;
     if (!asked || asks_for(query, config_.family)) own = show(own_, config_.family, wanted, from);
     if (both_families_ && asks_for(query, other_family)) other = show(other_, other_family, wanted, from);
-    counters_.nodes_handed += own.count + other.count;
+    counters_.nodes_handed += own.count() + other.count();
   }
   // The tables would help out with what is short of `wanted`: here it is one less, where the asker himself was left
   // out.
-  const Responder::Tables tables{no_table_, both_families_ ? &no_table_ : nullptr, own.span(), other.span(), wanted};
+  const Responder::Tables tables{no_table_, both_families_ ? &no_table_ : nullptr, own.contacts(), other.contacts(),
+                                 wanted};
   answer_within(now, throttle_, visit, received, out, counters_, [&](std::size_t room) {
     return responder_.answer(now, from, message.transaction, query, room, tables, rng_, out, counters_);
   });
@@ -137,21 +137,14 @@ std::size_t Front::visited(Instant now, const Contact& visitor, bool read_only, 
   return again ? Introducer::kHandAgain : Introducer::kHandOut;
 }
 
-Front::Shown Front::show(Hand& hand, Family family, std::size_t n, const Endpoint& asker) {
+HandOut Front::show(Hand& hand, Family family, std::size_t n, const Endpoint& asker) {
   const std::size_t stride = Contact::compact_size(family);
-  const CompactEndpoint own(asker);
-  const bool may_be_asker = asker.family() == family;
-  n = std::min({n, hand.count, std::size_t{Introducer::kHandOut}});
+  n = std::min(n, hand.count);
   if (hand.next + n > hand.count) {
     hand.next = 0;
     hand.spent = true;
   }
-  Shown shown;
-  for (std::size_t i = 0; i < n; ++i) {
-    const std::uint8_t* contact = hand.contacts.data() + (hand.next + i) * stride;
-    if (may_be_asker && std::memcmp(contact + NodeId::kSize, own.data(), stride - NodeId::kSize) == 0) continue;
-    shown.nodes[shown.count++] = contact;
-  }
+  const HandOut shown(family, Bytes{hand.contacts}.subspan(hand.next * stride, n * stride), {}, asker);
   hand.next += n;
   hand.spent = hand.spent || hand.next == hand.count;
   return shown;

@@ -74,12 +74,6 @@ class Front {
     std::size_t next = 0;
     bool spent = true;
   };
-  /// Views of contacts, as a reply takes them.
-  struct Shown {
-    std::array<const std::uint8_t*, Introducer::kHandOut> nodes;
-    std::size_t count = 0;
-    [[nodiscard]] std::span<const std::uint8_t* const> span() const { return {nodes.data(), count}; }
-  };
 
   [[nodiscard]] Hand& hand_of(Family family) { return family == config_.family ? own_ : other_; }
   [[nodiscard]] const Hand& hand_of(Family family) const { return family == config_.family ? own_ : other_; }
@@ -94,7 +88,7 @@ class Front {
   /// How many nodes a visitor is shown: few, if he was here of late.
   [[nodiscard]] std::size_t visited(Instant now, const Contact& visitor, bool read_only, bool wants_nodes,
                                     std::vector<Stranger>& strangers);
-  static Shown show(Hand& hand, Family family, std::size_t n, const Endpoint& asker);
+  static HandOut show(Hand& hand, Family family, std::size_t n, const Endpoint& asker);
 
   NodeConfig config_;
   const HashFilter& announced_;

@@ -343,24 +343,10 @@ ContactRing::Run Introducer::present(ContactRing::Run run) const {
   return {run.begin, std::min(run.count, size - run.begin)};
 }
 
-Introducer::Nodes Introducer::hand_out(std::size_t n, const Endpoint& asker) {
-  assert(n <= kHandOut);
-  const CompactEndpoint own(asker);
-  Nodes nodes;
+HandOut Introducer::hand_out(std::size_t n, const Endpoint& asker) {
   const ContactRing::Slice slice = ring_.take(n);
-  const std::size_t stride = Contact::compact_size(ring_.family());
-  const std::size_t endpoint = stride - NodeId::kSize;
-  const std::uint32_t first = wire::load_be32(own.data());
-  for (const Bytes part : {slice.first, slice.second}) {
-    for (std::size_t at = 0; at < part.size(); at += stride) {
-      const std::uint8_t* node = part.data() + at;
-      // The first four bytes say it of nearly all.
-      const std::uint8_t* theirs = node + NodeId::kSize;
-      if (wire::load_be32(theirs) == first && std::memcmp(theirs, own.data(), endpoint) == 0) continue;
-      nodes.nodes_[nodes.count_++] = node;
-    }
-  }
-  counters_.nodes_handed += nodes.count_;
+  const HandOut nodes(ring_.family(), slice.first, slice.second, asker);
+  counters_.nodes_handed += nodes.count();
   return nodes;
 }
 

@@ -20,6 +20,7 @@
 #include <string>
 
 #include "dht/contact_ring.hpp"
+#include "dht/hand_out.hpp"
 #include "dht/node.hpp"
 #include "dht/ping_queue.hpp"
 #include "dht/tokens.hpp"
@@ -30,8 +31,8 @@ namespace lodestone::dht {
 
 class Introducer {
  public:
-  static constexpr std::size_t kHandOut = 16;   // nodes, to who is new here
-  static constexpr std::size_t kHandAgain = 3;  // and to who has had some of late:
+  static constexpr std::size_t kHandOut = HandOut::kMost;  // nodes, to who is new here
+  static constexpr std::size_t kHandAgain = 3;             // and to who has had some of late:
   static constexpr Duration kRevisit = std::chrono::minutes(10);
 
   [[nodiscard]] static std::size_t bytes_for(Family family, const Limits& limits);
@@ -67,18 +68,9 @@ class Introducer {
   void advance(Instant now, wire::Rng& rng, wire::DatagramBatch& out);
   [[nodiscard]] Instant next_deadline() const;
 
-  /// Compact contacts; good until the next call of anything here.
-  class Nodes {
-   public:
-    [[nodiscard]] std::span<const std::uint8_t* const> span() const { return {nodes_.data(), count_}; }
-
-   private:
-    friend class Introducer;
-    std::array<const std::uint8_t*, kHandOut> nodes_;
-    std::size_t count_ = 0;
-  };
-  /// The next n <= kHandOut of the ring, or all it has; without that endpoint.
-  [[nodiscard]] Nodes hand_out(std::size_t n, const Endpoint& asker);
+  /// The next n <= kHandOut of the ring, or all it has; without that endpoint. Good until the next call of anything
+  /// here.
+  [[nodiscard]] HandOut hand_out(std::size_t n, const Endpoint& asker);
   /// The next ones, as many as there is room for, one behind the other: what a Front hands out. Returns the bytes.
   std::size_t deal(wire::MutableBytes room);
 

@@ -369,18 +369,12 @@ void put_tail(Encoder& e, Bytes transaction, std::string_view version, std::stri
   e.literal("1:y").string(type).literal("e");
 }
 
-void put_nodes(Encoder& e, Family family, std::span<const std::uint8_t* const> nodes, std::size_t room) {
+void put_nodes(Encoder& e, Family family, Bytes nodes, std::size_t room) {
   const std::size_t stride = Contact::compact_size(family);
   const std::string_view key = family == Family::v4 ? "5:nodes" : "6:nodes6";
   const std::size_t overhead = key.size() + 5;  // "1234:"
-  const std::size_t count = std::min(nodes.size(), room > overhead ? (room - overhead) / stride : 0);
-  e.literal(key).length(count * stride);
-  const auto node = [&](std::size_t i) { return nodes[i]; };
-  if (family == Family::v4) {
-    e.pieces<Contact::compact_size(Family::v4)>(count, "", node);
-  } else {
-    e.pieces<Contact::compact_size(Family::v6)>(count, "", node);
-  }
+  const std::size_t count = std::min(nodes.size(), room > overhead ? room - overhead : 0) / stride;
+  e.literal(key).string(nodes.first(count * stride));
 }
 
 constexpr std::size_t kEmptyNodes = 10;  // "6:nodes60:"
@@ -470,23 +464,16 @@ class Pen {
   std::uint8_t* at_;
 };
 
-template <std::size_t kSize>
-void write_nodes(Pen& pen, std::span<const std::uint8_t* const> nodes) {
-  pen.length(nodes.size() * kSize);
-  for (const std::uint8_t* node : nodes) pen.fixed<kSize>(node);
-}
-
 /// What nearly every reply is: one from an IPv4 node, with nodes of IPv4, a token, peers or none of them, and room for
 /// all. 0: something else is. As below, byte for byte.
 std::size_t encode_plain_reply(MutableBytes out, Bytes transaction, std::string_view version, const ReplyBody& body) {
-  constexpr std::size_t kNode = Contact::compact_size(Family::v4);
   constexpr std::size_t kPeer = Endpoint::compact_size(Family::v4);
   constexpr std::size_t kFixed = 7 + kPeer + 4 + 7 + NodeId::kSize + 1;  // d2:ip6: 1:rd 2:id20: e
   constexpr std::size_t kSlack = 32;  // where it gets tight, what is left out is decided below
   if (body.item != nullptr || body.samples != nullptr || body.scrape != nullptr || body.other_nodes) return 0;
   if (body.nodes_family == Family::v6 || body.to.family() == Family::v6) return 0;
   std::size_t size = kFixed + tail_size(transaction, version);
-  if (body.nodes_family) size += 7 + string_size(body.nodes.size() * kNode);
+  if (body.nodes_family) size += 7 + string_size(body.nodes.size());
   if (!body.token.empty()) size += 7 + string_size(body.token.size());
   if (body.values.count != 0 && body.values.size != kPeer) return 0;
   size += values_size(body.values);
@@ -496,7 +483,7 @@ std::size_t encode_plain_reply(MutableBytes out, Bytes transaction, std::string_
   body.to.write_compact(ip.data());
   Pen pen{out.data()};
   pen.text("d2:ip6:").fixed<kPeer>(ip.data()).text("1:rd2:id20:").fixed<NodeId::kSize>(body.id.bytes().data());
-  if (body.nodes_family) write_nodes<kNode>(pen.text("5:nodes"), body.nodes);
+  if (body.nodes_family) pen.text("5:nodes").string(body.nodes);
   if (!body.token.empty()) pen.text("5:token").string(body.token);
   if (body.values.count != 0) {
     pen.text("6:valuesl");

@@ -176,13 +176,13 @@ struct ScrapeBody {
 /// rest stays.
 struct ReplyBody {
   const wire::NodeId& id;
-  wire::Endpoint to;                           // "ip" (BEP 42)
-  std::optional<wire::Family> nodes_family;    // set: `nodes` or `nodes6` is written, even if empty
-  std::span<const std::uint8_t* const> nodes;  // compact contacts of that family
-  Bytes token;                                 // empty: none
+  wire::Endpoint to;                         // "ip" (BEP 42)
+  std::optional<wire::Family> nodes_family;  // set: `nodes` or `nodes6` is written, even if empty
+  Bytes nodes;                               // compact contacts of that family, one behind the other
+  Bytes token;                               // empty: none
   CompactPeers values;
   // Of the family that `to` is not of.
-  std::optional<std::span<const std::uint8_t* const>> other_nodes = std::nullopt;
+  std::optional<Bytes> other_nodes = std::nullopt;
   const ItemBody* item = nullptr;
   const SamplesBody* samples = nullptr;
   const ScrapeBody* scrape = nullptr;

@@ -103,8 +103,8 @@ void Node::State::on_query(Instant now, const Endpoint& from, Bytes transaction,
     return;
   }
   const Shown shown = introduce(now, from, query, sister, out);
-  const Responder::Tables tables{table, sister != nullptr ? &sister->state_->table : nullptr, shown.own.span(),
-                                 shown.other.span(), shown.wanted};
+  const Responder::Tables tables{table, sister != nullptr ? &sister->state_->table : nullptr, shown.own.contacts(),
+                                 shown.other.contacts(), shown.wanted};
   answer_within(now, throttle, visit, received, out.datagrams, counters, [&](std::size_t room) {
     return responder.answer(now, from, transaction, query, room, tables, rng, out.datagrams, counters);
   });

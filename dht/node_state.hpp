@@ -49,7 +49,7 @@ struct Node::State {
                 const Throttle::Visit& visit, std::size_t received, const Node* sister, Output& out);
   /// What an introducer shows to that asker instead of its table.
   struct Shown {
-    Introducer::Nodes own, other;
+    HandOut own, other;
     std::size_t wanted = 0;
   };
   [[nodiscard]] Shown introduce(Instant now, const Endpoint& from, const krpc::Query& query, const Node* sister,

@@ -22,25 +22,28 @@ bool wants_family(const krpc::Query& q, Family family) {
 /// The closest good contacts of a table, as a reply wants them, behind those that are shown anyhow.
 class ClosestInTable {
  public:
-  std::span<const std::uint8_t* const> find(const RoutingTable& table, const Key& target, std::size_t k,
-                                            std::span<const std::uint8_t* const> shown) {
-    if (shown.size() >= k) return shown;
-    const std::size_t n = table.closest(target, {entries_.data(), std::min(k, kMaxNodes)}, true);
+  Bytes find(const RoutingTable& table, Family family, const Key& target, std::size_t k, Bytes shown) {
+    const std::size_t stride = Contact::compact_size(family);
+    k = std::min(k, kMaxNodes);
+    if (shown.size() >= k * stride) return shown;
+    std::array<const RoutingTable::Entry*, kMaxNodes> entries;
+    const std::size_t n = table.closest(target, {entries.data(), k}, true);
     auto end = std::copy(shown.begin(), shown.end(), contacts_.begin());
-    for (std::size_t i = 0; i < n && end != contacts_.begin() + static_cast<std::ptrdiff_t>(k); ++i) {
-      const Bytes compact = entries_[i]->compact();
-      const Bytes endpoint = compact.subspan(NodeId::kSize);
-      const bool there = std::any_of(shown.begin(), shown.end(), [&](const std::uint8_t* other) {
-        return std::memcmp(other + NodeId::kSize, endpoint.data(), endpoint.size()) == 0;
-      });
-      if (!there) *end++ = compact.data();
+    for (std::size_t i = 0; i < n && end != contacts_.begin() + static_cast<std::ptrdiff_t>(k * stride); ++i) {
+      const Bytes compact = entries[i]->compact();
+      if (!has(shown, stride, compact.subspan(NodeId::kSize))) end = std::copy(compact.begin(), compact.end(), end);
     }
-    return {contacts_.data(), static_cast<std::size_t>(end - contacts_.begin())};
+    return {contacts_.begin(), end};
   }
 
  private:
-  std::array<const RoutingTable::Entry*, kMaxNodes> entries_;
-  std::array<const std::uint8_t*, kMaxNodes> contacts_;
+  static bool has(Bytes contacts, std::size_t stride, Bytes endpoint) {
+    for (std::size_t at = NodeId::kSize; at < contacts.size(); at += stride)
+      if (std::memcmp(contacts.data() + at, endpoint.data(), endpoint.size()) == 0) return true;
+    return false;
+  }
+
+  std::array<std::uint8_t, kMaxNodes * Contact::compact_size(Family::v6)> contacts_;
 };
 
 /// The sizes of key and signature have been checked by the decoder.
@@ -124,11 +127,11 @@ void Responder::nodes(Instant now, const Endpoint& from, Bytes transaction, cons
   const std::size_t wanted = tables.shown_wanted == 0 ? k_ : tables.shown_wanted;
   if (wants_family(query, family_)) {
     body.nodes_family = family_;
-    body.nodes = own.find(tables.own, query.target, wanted, tables.shown);
+    body.nodes = own.find(tables.own, family_, query.target, wanted, tables.shown);
   }
   const Family other_family = family_ == Family::v4 ? Family::v6 : Family::v4;
   if (tables.other != nullptr && (query.want_v4 || query.want_v6) && wants_family(query, other_family)) {
-    body.other_nodes = other.find(*tables.other, query.target, wanted, tables.other_shown);
+    body.other_nodes = other.find(*tables.other, other_family, query.target, wanted, tables.other_shown);
   }
 
   Tokens::Token token;

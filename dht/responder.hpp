@@ -24,13 +24,13 @@ class Responder {
   Responder(Instant now, const NodeConfig& config, wire::Rng& rng);
 
   /// The routing tables to answer from; `other` (may be null) is that of our node on the other family (BEP 32). Of an
-  /// introducer also the compact contacts that it shows instead, and how many they should be: where there are fewer,
-  /// the tables help out.
+  /// introducer also the compact contacts that it shows instead, one behind the other, and how many they should be:
+  /// where there are fewer, the tables help out.
   struct Tables {
     const RoutingTable& own;
     const RoutingTable* other = nullptr;
-    std::span<const std::uint8_t* const> shown = {};
-    std::span<const std::uint8_t* const> other_shown = {};
+    Bytes shown = {};
+    Bytes other_shown = {};
     std::size_t shown_wanted = 0;
   };
   /// Appends the reply or the error, if `room` bytes are enough for it; a reply that is short of room has no filters,

@@ -112,7 +112,7 @@ int main() {
   for (std::uint32_t i = 0; i < kVisits; ++i) {
     const dht::Contact asker{{}, {address(i * 31), 6881}};
     const std::size_t wanted = introducer.asked_by(later, asker, false, true, rng, out);
-    handed += introducer.hand_out(wanted, asker.endpoint).span().size();
+    handed += introducer.hand_out(wanted, asker.endpoint).count();
   }
   const double visit_ns = visiting.each(kVisits);
   const Stopwatch answering;

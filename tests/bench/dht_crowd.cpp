@@ -209,15 +209,15 @@ class Crowd {
     krpc::ReplyBody body{own.id, to, std::nullopt, {}, {}, {}};
     const bool wants_nodes = query.method != krpc::Method::ping && query.method != krpc::Method::announce_peer &&
                              query.method != krpc::Method::put;
-    std::vector<dht::CompactContact> compact;
-    std::vector<const std::uint8_t*> nodes;
+    constexpr std::size_t kStride = dht::Contact::compact_size(wire::Family::v4);
+    wire::ByteVector nodes;
     if (wants_nodes) {
       for (const CrowdKeys::Index i : keys_.closest_known(index, query.target)) {
-        compact.emplace_back(keys_[i].contact);
+        nodes.resize(nodes.size() + kStride);
+        keys_[i].contact.write_compact(nodes.data() + nodes.size() - kStride);
         ++account.named;
         account.named_dead += !keys_[i].alive;
       }
-      for (const auto& c : compact) nodes.push_back(c.data());
       body.nodes_family = wire::Family::v4;
       body.nodes = nodes;
     }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a query costs a Node with a full table: decode, dispatch, encode, in nanoseconds, and how often it allocates
-// when warm. The aim is at most 0.8 us and no allocation; the program says so at the end and exits 1 if one misses.
+// when warm. The aim is at most 0.8 us and no allocation; `ring_` is an introducer with 100,000 nodes in its ring, who
+// gives 16 of them to each of 4,096 sources that all come as strangers, in at most 0.45 us. The program says so at the
+// end and exits 1 if one misses.
 // `throttled` is the query that is not answered: its source has spent its share (S4). `read_` is the decoding alone, by
 // the short way of the usual queries and by the full parser; their ratio is printed, too.
 #include <cstdint>
@@ -25,16 +27,22 @@ using wire::ByteVector;
 using wire::Endpoint;
 
 constexpr double kTargetNanoseconds = 800;
+constexpr double kRingTargetNanoseconds = 450;
+constexpr std::size_t kRing = 100'000;
 constexpr std::size_t kContacts = 4'000;  // offered: the table keeps what its buckets hold
 constexpr std::size_t kHashes = 2'000;    // stored, one to a hundred peers each
 constexpr std::size_t kQueries = 4'096;   // different ones, in turn
 // So that the sources, in turn, stay below 20 queries a second.
 constexpr wire::Duration kBetweenQueries = wire::Duration{std::chrono::milliseconds(50)} / kQueries + wire::Duration{1};
+// So that whoever asks has not been here for a while.
+constexpr wire::Duration kBetweenStrangers = wire::Duration{std::chrono::minutes(11)} / kQueries;
 
 /// A node in its prime: table and store filled the honest way, by replies and announces.
 class World {
  public:
-  World() : node_(now_, config(), wire::Rng::from_number(2)) {
+  enum class Kind { node, introducer };
+  explicit World(Kind kind = Kind::node) : node_(now_, config(kind), wire::Rng::from_number(2)) {
+    if (kind == Kind::introducer) fill_ring();
     fill_table();
     fill_store();
   }
@@ -56,10 +64,15 @@ class World {
   [[nodiscard]] wire::Instant now() const { return now_; }
 
  private:
-  [[nodiscard]] dht::NodeConfig config() {
+  [[nodiscard]] dht::NodeConfig config(Kind kind) {
     dht::NodeConfig c;
     c.id = rng_.id<wire::NodeId>();
     c.policy.allow(wire::AddressKind::global);
+    if (kind == Kind::node) return c;
+    c.private_net = true;  // no rates: they are looked up and counted all the same
+    c.limits = dht::Limits::bootstrap();
+    c.limits.ring_size = 2 * kRing;
+    c.limits.ping_queue = c.limits.visitors = kRing;
     return c;
   }
   [[nodiscard]] Endpoint source() {
@@ -88,6 +101,12 @@ class World {
     std::uint8_t room[256];
     const std::size_t n = dht::krpc::encode_error(room, sent->transaction, "LD", 202, "busy");
     node_.receive(now_, who, Bytes{room, n}, out);
+  }
+  void fill_ring() {
+    ByteVector contacts(kRing * dht::Contact::compact_size(wire::Family::v4));
+    for (std::size_t i = 0; i < kRing; ++i)
+      dht::Contact{rng_.id<wire::NodeId>(), source()}.write_compact(contacts.data() + i * 26);
+    node_.restore_ring(contacts);
   }
   void fill_table() {
     dht::Output out;
@@ -134,14 +153,15 @@ class World {
   std::vector<wire::Key> hashes_;
 };
 
-void answer(benchmark::State& state, const char* method, bool known_hash) {
-  World world;
+void answer(benchmark::State& state, const char* method, bool known_hash, World::Kind kind) {
+  World world(kind);
   const auto queries = world.queries(method, known_hash);
   dht::Output out;
   wire::Instant now = world.now();
   const auto run = [&](const World::Query& q) {
     out.clear();
-    world.node().receive(now += kBetweenQueries, q.from, q.payload, out);
+    now += kind == World::Kind::introducer ? kBetweenStrangers : kBetweenQueries;
+    world.node().receive(now, q.from, q.payload, out);
   };
   for (const auto& q : queries) {
     run(q);
@@ -226,7 +246,8 @@ class Judge : public benchmark::ConsoleReporter {
     bool good = !failed_ && !lines_.empty();
     std::printf("\n%-28s %10s %12s\n", "one query answered, warm", "ns", "allocations");
     for (const Line& line : lines_) {
-      const bool held = line.ns <= kTargetNanoseconds && line.allocs == 0;
+      const bool ring = line.name.starts_with("ring_");
+      const bool held = line.ns <= (ring ? kRingTargetNanoseconds : kTargetNanoseconds) && line.allocs == 0;
       good = good && held;
       std::printf("%-28s %10.1f %12.0f  %s\n", line.name.c_str(), line.ns, line.allocs, held ? "ok" : "MISSED");
     }
@@ -234,7 +255,8 @@ class Judge : public benchmark::ConsoleReporter {
     if (usual > 0 && full > 0)
       std::printf("reading a get_peers, the short way : the full parser = %.1f : %.1f ns = 1 : %.1f\n", usual, full,
                   full / usual);
-    std::printf("target: at most %.0f ns and 0 allocations: %s\n", kTargetNanoseconds, good ? "held" : "MISSED");
+    std::printf("target: at most %.0f ns (an introducer's: %.0f) and 0 allocations: %s\n", kTargetNanoseconds,
+                kRingTargetNanoseconds, good ? "held" : "MISSED");
     return good;
   }
 
@@ -263,12 +285,15 @@ int main(int argc, char** argv) {
     const char* name;
     const char* method;
     bool known_hash;
+    World::Kind kind = World::Kind::node;
   } kinds[] = {{"ping", "ping", false},
                {"find_node", "find_node", false},
                {"get_peers_unknown_hash", "get_peers", false},
-               {"get_peers_stored_hash", "get_peers", true}};
+               {"get_peers_stored_hash", "get_peers", true},
+               {"ring_find_node", "find_node", false, World::Kind::introducer},
+               {"ring_get_peers", "get_peers", false, World::Kind::introducer}};
   for (const auto& k : kinds) {
-    benchmark::RegisterBenchmark(k.name, [k](benchmark::State& s) { answer(s, k.method, k.known_hash); })
+    benchmark::RegisterBenchmark(k.name, [k](benchmark::State& s) { answer(s, k.method, k.known_hash, k.kind); })
         ->MinTime(0.2)
         ->Repetitions(3);
   }

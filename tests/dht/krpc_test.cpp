@@ -84,7 +84,7 @@ TEST_CASE("every query that is written is read back") {
 TEST_CASE("a reply carries ip, nodes, token and values in canonical order") {
   const auto our_id = id();
   const dht::CompactContact node{{our_id, *wire::Endpoint::parse("1.2.3.4:258")}};
-  const std::uint8_t* nodes[] = {node.data()};
+  const Bytes nodes{node.data(), 26};
   const std::string peers = "\x05\x06\x07\x08\x1a\xe1xx\x05\x06\x07\x09\x1a\xe1xx";
   const ReplyBody body{our_id,          *wire::Endpoint::parse("9.8.7.6:772"), wire::Family::v4, nodes,
                        as_bytes("tok"), {as_bytes(peers).data(), 2, 8, 6}};
@@ -108,8 +108,6 @@ TEST_CASE("a reply with ample room is the same as one with just enough") {
   const auto our_id = id();
   ByteVector compact;  // all different, so that none can stand for another
   for (int i = 0; i < 8 * 26; ++i) compact.push_back(static_cast<std::uint8_t>(i));
-  std::vector<const std::uint8_t*> nodes;
-  for (std::size_t i = 0; i < 8; ++i) nodes.push_back(compact.data() + 26 * i);
   ByteVector peers;
   for (int i = 0; i < 8 * 100; ++i) peers.push_back(static_cast<std::uint8_t>(i * 7));
   const std::string long_token(12, 't'), long_transaction(120, 'x');
@@ -122,7 +120,7 @@ TEST_CASE("a reply with ample room is the same as one with just enough") {
               ReplyBody body{our_id, *wire::Endpoint::parse(to), std::nullopt, {}, as_bytes(token), {}};
               if (n != 99) {
                 body.nodes_family = wire::Family::v4;
-                body.nodes = {nodes.data(), n};
+                body.nodes = Bytes{compact}.first(26 * n);
               }
               body.values = {peers.data(), values, 8, 6};
               const auto with_room = [&](std::size_t room) {
@@ -139,7 +137,8 @@ TEST_CASE("a reply with ample room is the same as one with just enough") {
 TEST_CASE("a reply that does not fit loses values, then nodes, and never its end") {
   const auto our_id = id();
   const dht::CompactContact node{{our_id, *wire::Endpoint::parse("1.2.3.4:5")}};
-  const std::vector<const std::uint8_t*> nodes(8, node.data());
+  ByteVector nodes;
+  for (int i = 0; i < 8; ++i) nodes.insert(nodes.end(), node.data(), node.data() + 26);
   const ByteVector peers(8 * 100, 'p');
   const ReplyBody body{
       our_id, *wire::Endpoint::parse("9.8.7.6:5"), wire::Family::v4, nodes, as_bytes("tok"), {peers.data(), 100, 8, 6}};
@@ -250,8 +249,9 @@ TEST_CASE("a reply with everything in it is canonical and is read as it was writ
   const wire::Endpoint to = GENERATE(*wire::Endpoint::parse("9.8.7.6:5"), *wire::Endpoint::parse("[2606:4700::1]:5"));
   const dht::CompactContact v4{{our_id, *wire::Endpoint::parse("1.2.3.4:5")}};
   const dht::CompactContact v6{{our_id, *wire::Endpoint::parse("[2606:4700::2]:6")}};
-  const std::uint8_t* four[] = {v4.data(), v4.data()};
-  const std::uint8_t* six[] = {v6.data()};
+  ByteVector four(v4.data(), v4.data() + 26);
+  four.insert(four.end(), v4.data(), v4.data() + 26);
+  const Bytes six{v6.data(), 38};
   const bool is_v4 = to.address.is_v4();
   dht::SigningKey::Seed seed{};
   const dht::Item item = dht::SigningKey(seed).sign(as_bytes("1:x"), {}, 77);

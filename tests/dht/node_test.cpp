@@ -329,10 +329,9 @@ TEST_CASE("L6 an error reply does not put its sender into another contact's plac
   for (const auto& q : b.queries()) {
     if (q.to != helper) continue;
     const dht::CompactContact named{{x, liar}};
-    const std::uint8_t* nodes[] = {named.data()};
     std::uint8_t room[512];
-    const auto n =
-        dht::krpc::encode_reply(room, q.transaction, "XX", {b.friends.at(helper), {}, wire::Family::v4, nodes, {}, {}});
+    const auto n = dht::krpc::encode_reply(
+        room, q.transaction, "XX", {b.friends.at(helper), {}, wire::Family::v4, wire::Bytes{named.data(), 26}, {}, {}});
     b.node->receive(b.now, q.to, {room, n}, b.now_out);
   }
   int asked = 0;

@@ -148,11 +148,11 @@ class ComingAndGoing {
   double share_of_ours() {
     std::size_t handed = 0, there = 0;
     for (int i = 0; i < 100; ++i) {
-      for (const std::uint8_t* raw : introducer_.hand_out(16, {}).span()) {
-        const auto contact = dht::Contact::read_compact(raw, wire::Family::v4);
+      const dht::HandOut nodes = introducer_.hand_out(16, {});
+      dht::for_each_contact(nodes.contacts(), wire::Family::v4, 16, [&](const dht::Contact& contact) {
         ++handed;
         there += reachable(hosts_[by_address_.at(contact.endpoint.address)]);
-      }
+      });
     }
     return static_cast<double>(there) / static_cast<double>(handed);
   }

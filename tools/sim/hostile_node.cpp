@@ -56,7 +56,12 @@ void HostileNode::on_datagram(const Endpoint& from, Bytes bytes) {
 void HostileNode::answer(const Endpoint& from, Bytes transaction, const dht::krpc::Query& query) {
   if (kind_ == Misbehaviour::silent) return;
   const wire::NodeId as = kind_ == Misbehaviour::wrong_id ? rng_.id<wire::NodeId>() : id_;
-  std::vector<dht::CompactContact> named;
+  constexpr std::size_t kStride = dht::Contact::compact_size(wire::Family::v4);
+  wire::ByteVector named;
+  const auto name = [&](const dht::Contact& contact) {
+    named.resize(named.size() + kStride);
+    contact.write_compact(named.data() + named.size() - kStride);
+  };
   if (kind_ == Misbehaviour::liar || kind_ == Misbehaviour::misnamer) {
     for (std::size_t i = 0; i < kMadeUp; ++i) {
       dht::Contact contact;
@@ -65,19 +70,17 @@ void HostileNode::answer(const Endpoint& from, Bytes transaction, const dht::krp
       contact.endpoint = {wire::Address::v4(static_cast<std::uint32_t>(rng_.next()) | 0x4000'0000u), kPort};
       if (kind_ == Misbehaviour::misnamer)
         contact.endpoint = known_[static_cast<std::size_t>(rng_.below(known_.size()))];
-      named.emplace_back(contact);
+      name(contact);
     }
   }
   for (std::size_t i = 0; i < kMadeUp && !fellows_.empty(); ++i) {
-    named.emplace_back(fellows_[static_cast<std::size_t>(rng_.below(fellows_.size()))]);
+    name(fellows_[static_cast<std::size_t>(rng_.below(fellows_.size()))]);
   }
-  std::vector<const std::uint8_t*> nodes;
-  for (const auto& contact : named) nodes.push_back(contact.data());
   std::array<std::uint8_t, kReplyMax> buffer{};
   const dht::krpc::ReplyBody body{.id = as,
                                   .to = from,
                                   .nodes_family = wire::Family::v4,
-                                  .nodes = nodes,
+                                  .nodes = named,
                                   .token = wire::as_bytes("token"),
                                   .values = {}};
   const std::size_t n = dht::krpc::encode_reply(buffer, transaction, "XX", body);
