@@ -47,6 +47,7 @@ void Front::hear(const News& news) {
   if (news.id != config_.id) responder_.move_to(news.id);
   config_.id = news.id;
   responder_.adopt(news.tokens);
+  young_ = news.young;
 }
 
 void Front::deal(Instant at, Family family, Bytes contacts) {
@@ -133,8 +134,9 @@ std::size_t Front::visited(Instant now, const Contact& visitor, bool read_only, 
   visitors_.visit(now, name, again || wants_nodes);
   if (!last || last->ago >= Visitors::kGrain) strangers.push_back({visitor, read_only, wants_nodes});
   if (!wants_nodes) return 0;
-  ++(again ? counters_.served_again : counters_.served);
-  return again ? Introducer::kHandAgain : Introducer::kHandOut;
+  const bool few = again && !young_;
+  ++(few ? counters_.served_again : counters_.served);
+  return few ? Introducer::kHandAgain : Introducer::kHandOut;
 }
 
 HandOut Front::show(Hand& hand, Family family, std::size_t n, const Endpoint& asker) {

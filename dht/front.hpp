@@ -29,10 +29,11 @@ class Front {
   /// Contacts that are dealt at a time.
   static constexpr std::size_t kHand = 64;
 
-  /// What the Node says of itself, whenever it has changed: Node::news().
+  /// What the Node says of itself, whenever it has changed.
   struct News {
     NodeId id;
     Tokens tokens;
+    bool young = false;  // its ring is (Introducer::is_young)
   };
   /// Somebody who asked: for the Node to get to know (Node::met). At most one each few seconds of the same.
   struct Stranger {
@@ -91,6 +92,7 @@ class Front {
   static HandOut show(Hand& hand, Family family, std::size_t n, const Endpoint& asker);
 
   NodeConfig config_;
+  bool young_ = false;
   const HashFilter& announced_;
   bool both_families_;
   wire::Rng rng_;

@@ -95,7 +95,6 @@ std::size_t Introducer::asked_by(Instant now, const Contact& asker, bool read_on
                                  wire::DatagramBatch& out) {
   const bool served = visited(now, asker, read_only, wants_nodes, rng, out);
   if (!wants_nodes) return 0;
-  // A young ring has little to give, and those who want it need all of it.
   const bool again = served && !is_young();
   ++(again ? counters_.served_again : counters_.served);
   return again ? kHandAgain : kHandOut;

@@ -75,6 +75,8 @@ class Introducer {
   std::size_t deal(wire::MutableBytes room);
 
   [[nodiscard]] const ContactRing& ring() const { return ring_; }
+  /// It has little to give, and those who want it need all of it (T2).
+  [[nodiscard]] bool is_young() const { return ring_.size() < early_ring_; }
   [[nodiscard]] std::size_t queued() const { return queue_.size(); }
   [[nodiscard]] const IntroducerCounters& counters() const { return counters_; }
   void check_invariants() const;
@@ -89,7 +91,6 @@ class Introducer {
     Instant asked{};
   };
 
-  [[nodiscard]] bool is_young() const { return ring_.size() < early_ring_; }
   /// Its pinhole may be open still: whether strangers reach it, an answer would not say.
   [[nodiscard]] bool was_here(Instant now, Name name) const;
   /// Whether he has been given nodes of late.

@@ -418,6 +418,7 @@ class Node {
   /// const. And how many newcomers wait to be verified.
   [[nodiscard]] Bytes ring() const;
   [[nodiscard]] std::size_t ring_size() const;
+  [[nodiscard]] bool ring_is_young() const;  // Introducer::is_young; false for who is none
   [[nodiscard]] std::size_t ping_queue() const;
   [[nodiscard]] std::size_t stored_peers(const InfoHash& info_hash) const;
   [[nodiscard]] std::size_t stored_items() const;

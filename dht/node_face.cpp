@@ -306,6 +306,7 @@ std::vector<NodeView> Node::closest(const Key& target, std::size_t n) const {
 
 Bytes Node::ring() const { return state_->introducer ? state_->introducer->ring().contacts() : Bytes{}; }
 std::size_t Node::ring_size() const { return state_->introducer ? state_->introducer->ring().size() : 0; }
+bool Node::ring_is_young() const { return state_->introducer && state_->introducer->is_young(); }
 std::size_t Node::ping_queue() const { return state_->introducer ? state_->introducer->queued() : 0; }
 
 std::size_t Node::stored_peers(const InfoHash& info_hash) const {

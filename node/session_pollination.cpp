@@ -34,7 +34,7 @@ void Session::Impl::pollinate() {
     for (const auto& driver : dht_nodes) {
       for (const wire::Endpoint& endpoint : pollinator.endpoints) {
         if (endpoint.family() != driver->family()) continue;
-        young = young || driver->node().ring_size() < config.dht_limits.early_ring;
+        young = young || driver->node().ring_is_young();
         driver->use(now, [&](dht::Node& node, dht::Output& out) {
           node.find_node_at(now, endpoint, rng.id<wire::Key>(), out);
         });

@@ -116,10 +116,13 @@ void DhtDriver::deal_to(wire::Instant now, FrontLine& line) {
 
 void DhtDriver::tell_fronts() {
   for (const auto& front : fronts_) {
-    if (front->told && front->told->id == node_.id() && front->told->tokens.same_period(node_.tokens())) continue;
+    const bool young = node_.ring_is_young();
+    if (front->told && front->told->id == node_.id() && front->told->young == young &&
+        front->told->tokens.same_period(node_.tokens()))
+      continue;
     auto* slot = front->line->news.back();
     if (slot == nullptr) continue;  // it has enough to read
-    front->told = dht::Front::News{node_.id(), node_.tokens()};
+    front->told = dht::Front::News{node_.id(), node_.tokens(), young};
     *slot = std::make_unique<dht::Front::News>(*front->told);
     front->line->news.push();
   }

@@ -39,7 +39,7 @@ struct Heard {
 struct Desk {
   explicit Desk(std::size_t in_ring = 200) {
     config.limits = dht::Limits::bootstrap();
-    config.limits.ring_size = 1'000;
+    config.limits.ring_size = 120;  // young below half of that; of one /16 it takes 64
     config.limits.ping_queue = 1'000;
     config.limits.visitors = 1'000;
     config.policy.allow(wire::AddressKind::global);
@@ -56,7 +56,7 @@ struct Desk {
     front = std::make_unique<Front>(kStart, config, news(), *announced, false, wire::Rng::from_number(6));
     deal();
   }
-  [[nodiscard]] Front::News news() const { return {node->id(), node->tokens()}; }
+  [[nodiscard]] Front::News news() const { return {node->id(), node->tokens(), node->ring_is_young()}; }
   void deal() {
     wire::ByteVector room(Front::kHand * dht::Contact::compact_size(Family::v4));
     room.resize(node->deal(room));
@@ -146,6 +146,19 @@ TEST_CASE("A front answers pings and shows 16 nodes that it was dealt, and three
   CHECK(desk.front->counters().served == 2);
   CHECK(desk.front->counters().served_again == 1);
   CHECK(desk.front->counters().nodes_handed == 35);
+}
+
+TEST_CASE("T2 a front of a young ring shows 16 nodes to who comes again, too, until it hears that it is no more") {
+  Desk desk(50);
+  REQUIRE(desk.node->ring_is_young());
+  const Endpoint asker = desk.somebody();
+  CHECK(desk.ask(asker, desk.find_node())->nodes.size() == 16);
+  CHECK(desk.ask(asker, desk.find_node())->nodes.size() == 16);
+  CHECK(desk.front->counters().served_again == 0);
+  Front::News news = desk.news();
+  news.young = false;
+  desk.front->hear(news);
+  CHECK(desk.ask(asker, desk.find_node())->nodes.size() == 3);
 }
 
 TEST_CASE("A front shows all of a hand before any of it again, and never the asker") {
@@ -307,7 +320,7 @@ TEST_CASE("S5 a front talks to nobody whom the node would not talk to") {
 }
 
 TEST_CASE("T2 a front tells the node whom it has answered, and the node pings them in time") {
-  Desk desk;
+  Desk desk(50);
   const Endpoint asker = desk.somebody();
   CHECK(desk.ask(asker, desk.find_node()));
   CHECK(desk.ask(asker, desk.find_node()));

@@ -3,6 +3,7 @@
 """A bootstrap node that nobody knew a moment ago, and real clients that know nothing else."""
 import shutil
 import signal
+import subprocess
 import time
 
 from lab import check, main, multi_file, wait_until
@@ -16,6 +17,11 @@ def bootstrap_node(lab, address, *extra):
     ready = lab.first_record(process, "ready")
     check(ready["role"] == "bootstrap", f"{ready}")
     return process, ready["ids"][0]["addr"]
+
+
+def set_mtu(size):
+    """Of this script's own loopback."""
+    subprocess.run(["ip", "link", "set", "lo", "mtu", str(size)], check=True)
 
 
 def clients_that_know_only_it_find_each_other(lab, family):
@@ -87,6 +93,12 @@ def the_ring_survives_a_restart(lab):
 
     wait_until("an answer with sixteen nodes", 20, answer, tick=0)
     print(f"     answered {(time.monotonic() - started) * 1000:.0f} ms after the start", flush=True)
+    # It forbids fragments, until an answer is longer than the path allows.
+    set_mtu(400)
+    try:
+        wait_until("sixteen nodes, in fragments", 20, answer, tick=0)
+    finally:
+        set_mtu(65536)
 
 
 if __name__ == "__main__":
