@@ -13,9 +13,13 @@ Duration age(UnixSeconds then, UnixSeconds wall_now) {
   return std::chrono::seconds(std::clamp<UnixSeconds>(wall_now - std::min(then, wall_now), 0, kOldest));
 }
 
-/// As many as make it denser than the store will be for a long time.
+/// Denser than the store will be for a long time. What fills a store in its first minute is told of tens of thousands,
+/// and whoever lies close enough to be a target's own is worth his 26 bytes.
 std::size_t hearsay_places(std::size_t contact_store) {
-  return contact_store == 0 ? 0 : std::clamp<std::size_t>(std::bit_ceil(contact_store), 2, 1u << 24);
+  constexpr std::size_t kHasLargeStore = 4'096, kAllThatIsHeard = 1u << 17;
+  if (contact_store == 0) return 0;
+  const std::size_t as_many = std::clamp<std::size_t>(std::bit_ceil(contact_store), 2, 1u << 24);
+  return contact_store < kHasLargeStore ? as_many : std::max(as_many, kAllThatIsHeard);
 }
 
 UnixSeconds seconds(Duration d) { return std::chrono::duration_cast<std::chrono::seconds>(d).count(); }

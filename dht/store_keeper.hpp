@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Keeps the contact store large and true at a price that is known beforehand: while it holds little it is filled fast,
-// for a minute; ever after a few queries a second go to contacts that have been silent for long and, while there is
-// room, to nodes that replies have named. Every query is a find_node that names more. Decides whom and when; the node
-// asks.
+// for a minute, the later part of which is for hearing of more nodes than can be verified (Hearsay); ever after a few
+// queries a second go to contacts that have been silent for long and, while there is room, to nodes that replies have
+// named. Every query is a find_node that names more. Decides whom and when; the node asks.
 // Invariant: between two queries lies at least the spacing of the pace that held at the first.
 #pragma once
 
@@ -46,6 +46,7 @@ class StoreKeeper {
 
   std::size_t capacity_;
   Pace pace_;
+  std::size_t hears_above_ = 0;  // so many good ones; 0: never
   std::size_t max_named_;
   std::vector<Contact> named_;          // in no order; the newest is asked first
   std::vector<std::uint32_t> noticed_;  // marks of endpoints that were named of late, by hash: no node is taken twice

@@ -69,10 +69,39 @@ TEST_CASE("the store is filled to 2,000 at no more than 200 queries a second, an
     CHECK(queries <= 201);
     if (s < 8) CHECK(queries >= 190);
   }
-  CHECK(k.store.good() >= 2'000);
-  CHECK(k.store.good() < 2'100);
+  CHECK(k.store.good() >= 1'800);
+  // The rest of the minute is for hearing of others from those that are known.
+  k.asked.clear();
+  CHECK(k.run(49s) >= 4 * 1'800);
+  CHECK(k.store.good() < 1'810);
+  CHECK(k.asked.size() < 1'810);
+  for (const auto& [endpoint, times] : k.asked) CHECK(times <= 5);  // of each every ten seconds at most
   // From there it grows slowly.
-  CHECK(k.run(60s) <= 6 * 60 + 1);
+  k.run(1s);
+  const auto queries = k.run(120s);
+  CHECK(queries <= 6 * 120 + 1);
+  CHECK(k.store.good() > 2'000);
+}
+
+TEST_CASE("filling ends as soon as 2,000 are there, whoever has brought them") {
+  Kept k(10'000, 50'000);
+  k.fill_store(1'900);
+  k.now += 10s;
+  k.keeper.begin(k.now);
+  CHECK(k.run(10s) >= 1'700);
+  k.fill_store(2'200);
+  REQUIRE(k.store.good() >= 2'000);
+  k.run(1s);
+  CHECK(k.run(20s) <= 6 * 20 + 1);
+}
+
+TEST_CASE("a small store is filled and no more") {
+  Kept k(1'000, 50'000);
+  for (std::size_t i = 0; i < 30; ++i) k.keeper.named(k.now, k.nodes[i], k.store);
+  k.keeper.begin(k.now);
+  k.run(10s);
+  CHECK(k.store.size() == 1'000);
+  CHECK(k.run(20s) <= 6 * 20 + 1);
 }
 
 TEST_CASE("filling ends after a minute, whatever it has brought") {
