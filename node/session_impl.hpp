@@ -71,7 +71,7 @@ struct SavedRing {
   wire::Family family;
   std::string path;
   std::shared_ptr<Mapping> memory;
-  bool restored = false;                         // all of the file: until then it is not written, as with items
+  bool restored = false;                          // all of the file: until then it is not written, as with items
   std::shared_ptr<Replacement> saving = nullptr;  // used on the saver's thread
 };
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Whom an introducer handed out, for its next start: compact contacts one behind the other and nothing else, as they lie in
-// memory; read a slice at a time, because there are millions. What a Replacement was given in slices may hold one twice
-// and miss another that was moved meanwhile. A file is as untrusted as a datagram: whoever is in it is asked before
-// long.
+// Whom an introducer handed out, for its next start: compact contacts one behind the other and nothing else, as they
+// lie in memory; read a slice at a time, because there are millions. What a Replacement was given in slices may hold
+// one twice and miss another that was moved meanwhile. A file is as untrusted as a datagram: whoever is in it is asked
+// before long.
 #pragma once
 
 #include <cstddef>

@@ -68,7 +68,8 @@ class TemporaryDir {
 };
 
 /// A file that is written piece by piece into a temporary one beside it: fsync, rename, fsync of the directory, so that
-/// whoever reads finds the old content or the new. One at a time for a path. Whoever never commits leaves what was there.
+/// whoever reads finds the old content or the new. One at a time for a path. Whoever never commits leaves what was
+/// there.
 class Replacement {
  public:
   /// Nothing is on the disk yet.
