@@ -1,21 +1,31 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dht/hearsay.hpp"
 
+#include <algorithm>
 #include <bit>
 #include <cassert>
 #include <cstring>
+#include <utility>
 
 namespace lodestone::dht {
 
-Hearsay::Hearsay(wire::Family family, std::size_t places)
-    : family_(family), places_(places), stride_(Contact::compact_size(family)) {
-  assert(places == 0 || (std::has_single_bit(places) && places > 1 && places <= (1u << 24)));
-  if (places != 0) shift_ = 32u - static_cast<unsigned>(std::bit_width(places) - 1);
+Hearsay::Hearsay(wire::Family family, std::size_t most)
+    : family_(family), most_(most), stride_(Contact::compact_size(family)) {
+  assert(most == 0 || (std::has_single_bit(most) && most > 1 && most <= (1u << 24)));
+}
+
+/// What was in a place goes to that of the new ones, each a part of the old, where its id belongs.
+void Hearsay::make_room(std::size_t places) {
+  const wire::ByteVector before = std::exchange(memory_, wire::ByteVector(places * stride_));
+  places_ = places;
+  shift_ = 32u - static_cast<unsigned>(std::bit_width(places) - 1);
+  for (std::size_t at = 0; at < before.size(); at += stride_)
+    if (!empty(before.data() + at)) std::memcpy(record(place_of(before.data() + at)), before.data() + at, stride_);
 }
 
 void Hearsay::named(const Contact& contact) {
-  if (places_ == 0 || contact.endpoint.port == 0 || contact.endpoint.family() != family_) return;
-  if (memory_.empty()) memory_.resize(places_ * stride_);
+  if (most_ == 0 || contact.endpoint.port == 0 || contact.endpoint.family() != family_) return;
+  if (places_ < most_ && size_ >= places_ / 4) make_room(std::min(most_, std::max(kFirst, 4 * places_)));
   std::uint8_t* at = record(place_of(contact.id.bytes().data()));
   size_ += empty(at);
   contact.write_compact(at);

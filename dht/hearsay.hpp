@@ -3,23 +3,25 @@
 // beside those that are verified. A few thousand queries of upkeep have told of ten times as many nodes as they
 // have verified, and where two of five that are named are gone, the rest still lie several times closer to any target.
 // What is in here is a claim of somebody's, no more: it is asked like any node that a reply names.
-// One place for each of `places` equal parts of the key space; the latest named has it. So nobody holds more than one
-// place close to a target, however many ids he makes up for it, and memory is fixed: 26 bytes a place (v6: 38), none
-// before the first is named. Used by StartingPoints alone.
+// One place for each of equal parts of the key space; the latest named has it. So nobody holds more than one place
+// close to a target, however many ids he makes up for it, and memory is bounded: 26 bytes a place (v6: 38), none before
+// the first is named, and four times as many whenever a quarter of them is taken, up to `most`. Used by StartingPoints
+// alone.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
-#include <vector>
 
 #include "dht/contact.hpp"
+#include "wire/base/bytes.hpp"
 #include "wire/base/id.hpp"
 
 namespace lodestone::dht {
 
 class Hearsay {
  public:
-  /// `places`: 0, or a power of two, at most 2^24.
-  Hearsay(wire::Family family, std::size_t places);
+  /// `most` places: 0, or a power of two, at most 2^24.
+  Hearsay(wire::Family family, std::size_t most);
 
   /// Somebody has named it.
   void named(const Contact& contact);
@@ -47,6 +49,7 @@ class Hearsay {
 
  private:
   static constexpr std::size_t kSteps = 64;
+  static constexpr std::size_t kFirst = 512;  // places
 
   [[nodiscard]] std::size_t place_of(const std::uint8_t* id) const { return wire::load_be32(id) >> shift_; }
   [[nodiscard]] const std::uint8_t* record(std::size_t place) const { return memory_.data() + place * stride_; }
@@ -54,12 +57,15 @@ class Hearsay {
   /// Nobody can be reached at port 0, so no contact has it.
   [[nodiscard]] bool empty(const std::uint8_t* at) const { return at[stride_ - 1] == 0 && at[stride_ - 2] == 0; }
 
+  void make_room(std::size_t places);
+
   wire::Family family_;
-  std::size_t places_;
+  std::size_t most_;
   std::size_t stride_;
+  std::size_t places_ = 0;
   unsigned shift_ = 0;  // of the first 32 bits of an id
   std::size_t size_ = 0;
-  std::vector<std::uint8_t> memory_;
+  wire::ByteVector memory_;
 };
 
 }  // namespace lodestone::dht

@@ -110,5 +110,27 @@ TEST_CASE("hearsay takes memory when there is some, and the other family and por
   c.endpoint.port = 256;  // its low byte is zero
   v6.named(c);
   CHECK(near(v6, wire::Key{c.id.bytes()}, 1) == std::vector{c});
-  CHECK(v6.bytes() == 1'024 * Contact::compact_size(wire::Family::v6));
+  CHECK(v6.bytes() == 512 * Contact::compact_size(wire::Family::v6));
+}
+
+TEST_CASE("hearsay grows with what it holds, and loses nothing by that") {
+  auto rng = wire::Rng::from_number(9);
+  constexpr std::size_t kMost = 16'384, kNamed = 8'000;
+  Hearsay hearsay{wire::Family::v4, kMost};
+  std::vector<Contact> named;
+  for (std::size_t i = 0; i < kNamed; ++i) {
+    Contact c = random_contact(rng);
+    // Evenly over the key space, in an order that leaves no two in one place at any time.
+    std::size_t place = 0;
+    for (std::size_t bit = 0; bit < 13; ++bit) place |= (i >> bit & 1) << (15 - bit);
+    c.id.bytes()[0] = static_cast<std::uint8_t>(place >> 8);
+    c.id.bytes()[1] = static_cast<std::uint8_t>(place);
+    hearsay.named(c);
+    named.push_back(c);
+    CHECK(hearsay.size() == named.size());
+    CHECK(hearsay.bytes() <= std::max<std::size_t>(512, 16 * named.size()) * Contact::compact_size(wire::Family::v4));
+  }
+  hearsay.check_invariants();
+  CHECK(hearsay.bytes() == kMost * Contact::compact_size(wire::Family::v4));
+  for (const Contact& c : named) CHECK(near(hearsay, wire::Key{c.id.bytes()}, 1) == std::vector{c});
 }
