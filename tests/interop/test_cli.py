@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 """The network commands as people and scripts use them, against each other: testnet, get, seed, node, dht ..."""
+import contextlib
 import fcntl
 import json
 import os
@@ -524,7 +525,10 @@ def the_second_ctrl_c_ends_a_slow_stop(lab):
 def hangs_in(process, *functions):
     """Whether a thread of it waits in one of those functions of the kernel."""
     check(process.poll() is None, f"ended with {process.returncode}")
-    where = [(task / "wchan").read_text() for task in Path(f"/proc/{process.pid}/task").iterdir()]
+    where = []
+    for task in Path(f"/proc/{process.pid}/task").iterdir():
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # a thread that ends meanwhile
+            where.append((task / "wchan").read_text())
     return any(function in name for name in where for function in functions)
 
 
