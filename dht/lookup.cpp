@@ -50,8 +50,11 @@ void Lookup::begin(Instant, std::span<const Contact> closest, std::span<const En
 std::optional<Ask> Lookup::next(Instant now) {
   if (announce_)
     if (auto ask = announce_->next(kAnnounceTags)) return ask;
-  if (telling_ || candidates_.in_flight(params_.k) >= most_in_flight() || search_over()) return std::nullopt;
-  const auto i = candidates_.take_next(params_.k, counts());
+  const int most = most_in_flight();
+  // Until the first value the beta extra ones may go beyond the k closest: of those that were only named many are gone.
+  const int among = std::max(params_.k, most);
+  if (telling_ || candidates_.in_flight(among) >= most || search_over()) return std::nullopt;
+  const auto i = candidates_.take_next(among, counts());
   if (!i) return std::nullopt;
   if (!first_packet_) first_packet_ = now;
   ++asked_;

@@ -34,7 +34,7 @@ class Lookup final : public Traversal {
     bool traced = false;                   // an event::Hop for each query
     int k = 8;
     int alpha = 4;
-    int beta = 0;       // so many more in flight until the first value
+    int beta = 0;       // so many more in flight until the first value, beyond the k closest if need be
     double near = 0;    // an announcement does not wait for the end with nodes within this share of the key space (L3)
     double enough = 0;  // nor the search for slow nodes, when its k lie within this one (L1); 0: not known
     bool diverse = true;           // L8; off in a private net

@@ -47,7 +47,7 @@ using wire::UnixSeconds;
 struct Limits {
   int k = 8;                                           // BEP 5
   int alpha = 4;                                       // queries in flight towards the closest
-  int beta = 4;                                        // and so many more until the first value
+  int beta = 6;                                        // and so many more until the first value
   Duration query_timeout = std::chrono::seconds(10);   // a reply later than this is stray
   Duration slow_min = std::chrono::milliseconds(150);  // L2: the slot of a slow node is freed between these two
   Duration slow_max = std::chrono::seconds(2);

@@ -470,6 +470,22 @@ TEST_CASE("L2 a lookup for peers has more in flight until the first value") {
   CHECK(b.state == Next::over);
 }
 
+TEST_CASE("L2 until the first value a lookup asks beyond the k closest, and not after it") {
+  Bench b{std::nullopt, false, true, [](auto& p) { p.beta = 3; }};
+  b.begin({10, 20, 30, 40, 50, 60, 70, 80});
+  CHECK(b.asked == Distances{10, 20, 30, 40, 50, 60});  // alpha 3 and beta 3, where k is 4
+  b.reply(60, {});
+  CHECK(b.asked.size() == 6);  // it is one of the six that are wanted
+  b.late(10, dht::Lateness::lost);
+  CHECK(b.asked.back() == 70);
+  b.reply(40, {{}, "tok", {peer(1)}});
+  b.late(20, dht::Lateness::lost);
+  b.late(70, dht::Lateness::lost);
+  CHECK(b.asked.size() == 7);  // 30 may answer, 40 and 60 have, and 50 may
+  b.late(50, dht::Lateness::lost);
+  CHECK(b.asked.back() == 80);
+}
+
 TEST_CASE("L6 who is named under an id of somebody's choice counts under its own, and its liar is believed no more") {
   Bench b;
   b.begin({100});

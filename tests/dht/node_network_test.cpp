@@ -214,10 +214,12 @@ TEST_CASE("L7 a lookup asks each node once and stops at the closest") {
     find_peers(net, 1, net.rng().id<wire::InfoHash>());
     REQUIRE(net.run_until(5s, [&] { return net.host(1).count<LookupDone>() == 1; }));
     const auto stats = net.host(1).all<LookupDone>()[0].stats;
-    CHECK(stats.answered == stats.asked);
+    // What was asked beyond the k closest may still be on its way at the end.
+    const dht::Limits limits = dht::Limits::client();
+    CHECK(stats.answered + static_cast<unsigned>(limits.alpha + limits.beta - limits.k) >= stats.asked);
     CHECK(stats.timeouts == 0);
     CHECK(stats.closest.size() == 8);
-    CHECK(stats.asked >= 8);
+    CHECK(stats.answered >= 8);
     CHECK(stats.asked <= 24);
     CHECK(net.node(1).counters().queries_out - before >= stats.asked);
     CHECK(asked.size() == stats.asked);
