@@ -7,7 +7,7 @@ namespace lodestone::dht {
 namespace {
 
 constexpr wire::Duration kFirstPause = std::chrono::seconds(1);
-constexpr wire::Duration kLongestPause = std::chrono::minutes(2);
+constexpr wire::Duration kLongestPause = std::chrono::minutes(1);
 
 }  // namespace
 
