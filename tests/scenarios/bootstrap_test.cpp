@@ -63,7 +63,8 @@ void bootstrap(std::size_t nodes, Duration settle, std::size_t least_table, std:
 
 TEST_CASE("a network of 2 nodes finds itself") { bootstrap(2, 10s, 1, 150); }
 
-TEST_CASE("a network of 5 nodes knows itself wholly") { bootstrap(5, 10s, 4, 60); }
+// Long enough for a question that is lost to be asked again.
+TEST_CASE("a network of 5 nodes knows itself wholly") { bootstrap(5, 30s, 4, 60); }
 
 TEST_CASE("300 nodes bootstrap from one introducer and find the closest of any target") {
   bootstrap(300, 20min, 32, 1);
