@@ -30,7 +30,6 @@ constexpr double kHurry = 5;
 constexpr std::uint32_t kHeldBack = 8;
 // More lines than these fill are not on their way at once in any machine.
 constexpr std::size_t kExpected = 64;
-constexpr Duration kSameProbation = std::chrono::seconds(2);
 
 /// Pieces of the caller's memory, each aligned to 4 bytes.
 constexpr std::size_t aligned(std::size_t bytes) { return (bytes + 3) / 4 * 4; }
@@ -176,7 +175,8 @@ void Introducer::answered(Instant now, const Contact& contact, wire::Rng& rng) {
     case Verdict::unproven: ++counters_.refused_unproven; break;
   }
   if (!early) visitors_.forgive(name);
-  if (early && ring_.newest() != ContactRing::kNone) on_probation(now);
+  // On probation: asked again like a newcomer, when he has not been here for long enough.
+  if (early && ring_.newest() != ContactRing::kNone) enqueue(now, contact.endpoint, name, rng);
 }
 
 void Introducer::restore(std::span<const Contact> contacts) {
@@ -195,19 +195,6 @@ void Introducer::restore(std::span<const Contact> contacts) {
   restored_ = ring_.size();
 }
 
-/// The newest in the ring. Those that come in a row are next to each other.
-void Introducer::on_probation(Instant now) {
-  const Position newest = ring_.newest();
-  if (!probation_.empty()) {
-    Check& last = probation_.back();
-    if (last.run.begin + last.run.count == newest && now + settle_ - last.due < kSameProbation) {
-      ++last.run.count;
-      return;
-    }
-  }
-  probation_.push_back({{newest, 1}, now + settle_ + kSameProbation});
-}
-
 bool Introducer::was_here(Instant now, Name name) const {
   const auto last = visitors_.last(now, name);
   return last && last->ago <= kPinhole;
@@ -216,12 +203,12 @@ bool Introducer::was_here(Instant now, Name name) const {
 // --- what goes out ---
 
 void Introducer::advance(Instant now, wire::Rng& rng, wire::DatagramBatch& out) {
-  for (; !held_.empty() && held_.front().asked <= heard_; held_.pop_front()) throw_out(now, held_.front().run);
+  for (; !held_.empty() && held_.front().asked <= heard_; held_.pop_front())
+    throw_out(now, held_.front().run, rng, out);
   if (held_.empty()) held_back_ = 0;
-  for (; !verdicts_.empty() && verdicts_.front().due <= now; verdicts_.pop_front()) judge(now, verdicts_.front());
+  for (; !verdicts_.empty() && verdicts_.front().due <= now; verdicts_.pop_front())
+    judge(now, verdicts_.front(), rng, out);
   for (; !second_.empty() && second_.front().due <= now; second_.pop_front()) ask_again(now, second_.front(), rng, out);
-  for (; !probation_.empty() && probation_.front().due <= now; probation_.pop_front())
-    ask(now, probation_.front().run, rng, out);
   while (ring_.size() > 0 && round_due_ <= now) ask_round(now, rng, out);
   ask_queue(now, rng, out);
 }
@@ -230,7 +217,7 @@ Instant Introducer::next_deadline() const {
   Instant next = std::max(queue_.next_deadline(), queue_not_before_);
   if (ring_.size() > 0) next = std::min(next, round_due_);
   if (!held_.empty() && held_.front().asked <= heard_) next = heard_;
-  for (const auto* checks : {&probation_, &second_, &verdicts_})
+  for (const auto* checks : {&second_, &verdicts_})
     if (!checks->empty()) next = std::min(next, checks->front().due);
   return next;
 }
@@ -248,7 +235,11 @@ void Introducer::ask_queue(Instant now, wire::Rng& rng, wire::DatagramBatch& out
       enqueue(now, endpoint, name, rng);
       continue;
     }
-    ping(now, endpoint, rng, out);
+    const CompactEndpoint compact(endpoint);
+    if (const Position p = ring_.find(name, compact.data()); p != ContactRing::kNone)
+      ask(now, {p, 1}, rng, out);
+    else
+      ping(now, endpoint, rng, out);
   }
   queue_not_before_ = Instant::min();
 }
@@ -299,8 +290,8 @@ void Introducer::ask_again(Instant now, const Check& check, wire::Rng& rng, wire
   if (any) verdicts_.push_back({run, now + patience_, now});
 }
 
-void Introducer::judge(Instant now, const Check& check) {
-  if (check.asked <= heard_) return throw_out(now, check.run);
+void Introducer::judge(Instant now, const Check& check, wire::Rng& rng, wire::DatagramBatch& out) {
+  if (check.asked <= heard_) return throw_out(now, check.run, rng, out);
   held_.push_back(check);
   held_back_ += check.run.count;
   if (held_back_ <= kHeldBack) return;
@@ -308,14 +299,18 @@ void Introducer::judge(Instant now, const Check& check) {
   held_back_ = 0;
 }
 
-void Introducer::throw_out(Instant now, ContactRing::Run run) {
+void Introducer::throw_out(Instant now, ContactRing::Run run, wire::Rng& rng, wire::DatagramBatch& out) {
   run = present(run);
   // Backwards: what takes the place of one that is gone comes from behind the run, or has been looked at.
   for (Position p = run.begin + run.count; p-- > run.begin;) {
     if (ring_.tries(p) < 2) continue;
     visitors_.fail(now, names_.of(ring_.contact(p).endpoint));
+    const auto last = static_cast<Position>(ring_.size() - 1);
+    const bool last_is_asked = p != last && ring_.tries(last) != 0;
     ring_.remove(p);
     ++counters_.silent;
+    // Whoever waits for its answer looks for it where it was.
+    if (last_is_asked) ask(now, {p, 1}, rng, out);
   }
 }
 

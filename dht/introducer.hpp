@@ -99,13 +99,12 @@ class Introducer {
   void consider(Instant now, const Endpoint& newcomer, Name name, bool at_once, wire::Rng& rng,
                 wire::DatagramBatch& out);
   void enqueue(Instant now, const Endpoint& endpoint, Name name, wire::Rng& rng);
-  void on_probation(Instant now);
   void ask_queue(Instant now, wire::Rng& rng, wire::DatagramBatch& out);
   void ask_round(Instant now, wire::Rng& rng, wire::DatagramBatch& out);
   void ask(Instant now, ContactRing::Run run, wire::Rng& rng, wire::DatagramBatch& out);
   void ask_again(Instant now, const Check& check, wire::Rng& rng, wire::DatagramBatch& out);
-  void judge(Instant now, const Check& check);
-  void throw_out(Instant now, ContactRing::Run run);
+  void judge(Instant now, const Check& check, wire::Rng& rng, wire::DatagramBatch& out);
+  void throw_out(Instant now, ContactRing::Run run, wire::Rng& rng, wire::DatagramBatch& out);
   void excuse(ContactRing::Run run);
   void ping(Instant now, const Endpoint& to, wire::Rng& rng, wire::DatagramBatch& out);
   /// A run as far as it is in the ring still.
@@ -132,7 +131,6 @@ class Introducer {
   std::uint32_t walked_ = 0;  // since somebody was let in
   std::size_t restored_ = 0;  // are still to be asked for the first time
   Instant heard_ = Instant::min();
-  std::deque<Check> probation_;  // entered early: to be asked when they have settled
   std::deque<Check> second_;     // asked once: those that have not answered are asked again
   std::deque<Check> verdicts_;   // asked twice: those that have not answered are out
   std::deque<Check> held_;       // or will be, when somebody is heard
