@@ -30,6 +30,7 @@ constexpr double kHurry = 5;
 constexpr std::uint32_t kHeldBack = 8;
 // More lines than these fill are not on their way at once in any machine.
 constexpr std::size_t kExpected = 64;
+constexpr std::size_t kPassedOver = 4;
 
 /// Pieces of the caller's memory, each aligned to 4 bytes.
 constexpr std::size_t aligned(std::size_t bytes) { return (bytes + 3) / 4 * 4; }
@@ -73,21 +74,31 @@ Introducer::Introducer(Instant now, const NodeConfig& config, wire::MutableBytes
 
 // --- what comes in ---
 
-void Introducer::expect(std::span<const Endpoint> sources) const {
-  std::array<Name, kExpected> names;
-  for (; !sources.empty(); sources = sources.subspan(std::min(sources.size(), names.size()))) {
-    const std::size_t n = std::min(sources.size(), names.size());
-    for (std::size_t i = 0; i < n; ++i) {
-      names[i] = names_.of(sources[i]);
-      visitors_.prefetch(names[i]);
-      ring_.prefetch(names[i]);
-      queue_.prefetch(names[i]);
-    }
-    for (std::size_t i = 0; i < n; ++i) {
-      ring_.prefetch_contact(names[i]);
-      queue_.prefetch_endpoint(names[i]);
-    }
+void Introducer::expect(std::span<const Endpoint> sources) {
+  expected_.clear();
+  next_expected_ = 0;
+  for (const Endpoint& source : sources.first(std::min(sources.size(), kExpected))) {
+    const Name name = names_.of(source);
+    expected_.push_back({source, name});
+    visitors_.prefetch(name);
+    ring_.prefetch(name);
+    queue_.prefetch(name);
   }
+  for (const Expected& source : expected_) {
+    ring_.prefetch_contact(source.name);
+    queue_.prefetch_endpoint(source.name);
+  }
+}
+
+Introducer::Name Introducer::name_of(const Endpoint& here) {
+  // Those whose datagrams were no queries are passed over.
+  const std::size_t end = std::min(expected_.size(), next_expected_ + kPassedOver);
+  for (std::size_t i = next_expected_; i < end; ++i) {
+    if (expected_[i].endpoint != here) continue;
+    next_expected_ = i + 1;
+    return expected_[i].name;
+  }
+  return names_.of(here);
 }
 
 std::size_t Introducer::asked_by(Instant now, const Contact& asker, bool read_only, bool wants_nodes, wire::Rng& rng,
@@ -117,7 +128,7 @@ void Introducer::suggested(Instant now, const Endpoint& endpoint, wire::Rng& rng
 bool Introducer::visited(Instant now, const Contact& asker, bool read_only, bool wants_nodes, wire::Rng& rng,
                          wire::DatagramBatch& out) {
   heard_ = now;
-  const Name name = names_.of(asker.endpoint);
+  const Name name = name_of(asker.endpoint);
   const auto last = visitors_.last(now, name);
   const bool served = last && last->served && last->ago < kRevisit;
   visitors_.visit(now, name, served || wants_nodes);

@@ -18,6 +18,7 @@
 #include <deque>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "dht/contact_ring.hpp"
 #include "dht/hand_out.hpp"
@@ -42,7 +43,7 @@ class Introducer {
   // --- what comes in ---
   /// Datagrams of these are about to come in: what is known of them is fetched meanwhile, all at a time and not each in
   /// its turn. Tables of millions are in no cache, and to wait for them is most of what a query costs here.
-  void expect(std::span<const Endpoint> sources) const;
+  void expect(std::span<const Endpoint> sources);
   /// Somebody has asked us something, within his rates. Returns how many nodes are to be given to him, if it is nodes
   /// that he wants. Appends at most a ping.
   std::size_t asked_by(Instant now, const Contact& asker, bool read_only, bool wants_nodes, wire::Rng& rng,
@@ -84,6 +85,10 @@ class Introducer {
  private:
   using Name = AddressNames::Name;
   using Position = ContactRing::Position;
+  struct Expected {
+    Endpoint endpoint;
+    Name name;
+  };
   /// Neighbours in the ring that something is due for.
   struct Check {
     ContactRing::Run run;
@@ -91,6 +96,8 @@ class Introducer {
     Instant asked{};
   };
 
+  /// The name of one who is here; mostly it was expected.
+  [[nodiscard]] Name name_of(const Endpoint& here);
   /// Its pinhole may be open still: whether strangers reach it, an answer would not say.
   [[nodiscard]] bool was_here(Instant now, Name name) const;
   /// Whether he has been given nodes of late.
@@ -120,6 +127,8 @@ class Introducer {
   Duration patience_;
   double max_pace_;
   AddressNames names_;
+  std::vector<Expected> expected_;  // in the order in which they will be here
+  std::size_t next_expected_ = 0;
   ContactRing ring_;
   PingQueue queue_;
   Visitors visitors_;

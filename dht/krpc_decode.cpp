@@ -264,7 +264,9 @@ std::expected<Message, Rejected> decode_error(const Envelope& e) {
   return m;
 }
 
-bool looks_like_query(Bytes datagram) { return datagram.size() >= 7 && as_text(datagram.last(7)) == "1:y1:qe"; }
+bool looks_like_query(Bytes datagram) {
+  return datagram.size() >= 7 && wire::begins_with(datagram.last(7).data(), "1:y1:qe");
+}
 
 }  // namespace
 
@@ -282,8 +284,8 @@ std::optional<ItemView> Reply::item(Bytes salt) const {
 
 bool looks_like_reply(Bytes datagram) {
   if (datagram.size() < 7) return false;
-  const std::string_view tail = as_text(datagram.last(7));
-  return tail == "1:y1:re" || tail == "1:y1:ee";
+  const std::uint8_t* const tail = datagram.last(7).data();
+  return wire::begins_with(tail, "1:y1:re") || wire::begins_with(tail, "1:y1:ee");
 }
 
 std::expected<Message, Rejected> Decoder::decode(Bytes datagram) {

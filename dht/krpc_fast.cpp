@@ -19,7 +19,7 @@ class Cursor {
   template <std::size_t kSize>
   [[nodiscard]] bool skip(const char (&text)[kSize]) {
     constexpr std::size_t kLength = kSize - 1;
-    if (left() < kLength || std::memcmp(at_, text, kLength) != 0) return false;
+    if (left() < kLength || !wire::begins_with(at_, text)) return false;
     at_ += kLength;
     return true;
   }

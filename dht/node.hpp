@@ -316,8 +316,9 @@ class Node {
   // --- driving ---
   /// `sister`: our node on the other family, whose contacts are shown to those who want them (BEP 32).
   void receive(Instant now, const Endpoint& from, Bytes datagram, Output& out, const Node* sister = nullptr);
-  /// May be called before datagrams of these are received: it changes nothing but how long that takes.
-  void expect(std::span<const Endpoint> sources) const;
+  /// May be called before datagrams of these are received, in that order and 64 at a time: it changes nothing but how
+  /// long that takes.
+  void expect(std::span<const Endpoint> sources);
   void advance(Instant now, Output& out);
   [[nodiscard]] Instant next_deadline() const;
 

@@ -30,7 +30,7 @@ Node::Node(Node&&) noexcept = default;
 Node& Node::operator=(Node&&) noexcept = default;
 Node::~Node() = default;
 
-void Node::expect(std::span<const Endpoint> sources) const {
+void Node::expect(std::span<const Endpoint> sources) {
   if (state_->introducer) state_->introducer->expect(sources);
 }
 

@@ -35,8 +35,8 @@ void answer_within(wire::Instant now, Throttle& throttle, const Throttle::Visit&
                    wire::DatagramBatch& out, Counters& counters, Answer&& answer) {
   constexpr std::size_t kNoLimit = std::numeric_limits<std::size_t>::max();
   const std::size_t before = out.size();
-  const bool verified = throttle.verified(now, visit);
-  const std::size_t room = verified ? kNoLimit : throttle.allowance(now, visit, received, kNoLimit);
+  const std::size_t room = throttle.allowance(now, visit, received, kNoLimit);
+  const bool verified = room == kNoLimit;
   if (std::forward<Answer>(answer)(room)) throttle.verify(now, visit);  // it has echoed a token that we sent it
   if (verified) return;
   std::size_t sent = 0;

@@ -62,6 +62,9 @@ class WatchedFd {
   /// ready already counts. While one is pending, further calls change nothing.
   void want_read();
   void want_write();
+  /// While nothing is wanted: not watched until something is. Whatever leaves a watched socket, or comes in, has the
+  /// system look for who waits for that, which is a twentieth of what a small datagram costs.
+  void rest();
   /// Gives the descriptor back, unwatched.
   [[nodiscard]] UniqueFd release();
   void close();

@@ -74,7 +74,6 @@ bool share_by_prefix(int fd, wire::Family family, std::size_t count) {
 }  // namespace
 
 socklen_t to_sockaddr(const wire::Endpoint& endpoint, sockaddr_storage& out) {
-  std::memset(&out, 0, sizeof(out));
   const wire::Bytes raw = endpoint.address.bytes();
   if (endpoint.family() == wire::Family::v4) {
     sockaddr_in in{};

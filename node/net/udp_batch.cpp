@@ -67,13 +67,26 @@ void set_source(msghdr& header, ControlBuffer& control, const wire::Address& sou
 }  // namespace
 
 struct UdpBatch::Arena {
+  // Not of a power of two: their first lines would share two sets of the first cache.
+  static constexpr std::size_t kStride = kMaxDatagram + 64;
+  /// What the system reads of a datagram, or writes: all of it that stays the same is written once.
+  struct Half {
+    std::array<sockaddr_storage, kBatch> names;
+    std::array<iovec, kBatch> vectors;
+    std::array<mmsghdr, kBatch> headers{};
+    Half() {
+      for (std::size_t i = 0; i < kBatch; ++i) {
+        headers[i].msg_hdr.msg_name = &names[i];
+        headers[i].msg_hdr.msg_iov = &vectors[i];
+        headers[i].msg_hdr.msg_iovlen = 1;
+      }
+    }
+  };
   // Of fixed size; a port that is not used touches none of these pages.
-  std::unique_ptr<std::array<std::array<std::uint8_t, kMaxDatagram>, kBatch>> buffers{
-      new std::array<std::array<std::uint8_t, kMaxDatagram>, kBatch>};
+  std::unique_ptr<std::array<std::array<std::uint8_t, kStride>, kBatch>> buffers{
+      new std::array<std::array<std::uint8_t, kStride>, kBatch>};
   std::array<ControlBuffer, kBatch> control;
-  std::array<sockaddr_storage, kBatch> names;
-  std::array<iovec, kBatch> vectors;
-  std::array<mmsghdr, kBatch> headers;
+  Half in, out;
   std::vector<Received> received;
 };
 
@@ -89,15 +102,12 @@ UdpBatch::~UdpBatch() = default;
 
 std::span<const UdpBatch::Received> UdpBatch::receive() {
   Arena& a = *arena_;
+  Arena::Half& in = a.in;
   a.received.clear();
   for (std::size_t i = 0; i < kBatch; ++i) {
-    a.vectors[i] = {(*a.buffers)[i].data(), kMaxDatagram};
-    msghdr& h = a.headers[i].msg_hdr;
-    h = {};
-    h.msg_name = &a.names[i];
-    h.msg_namelen = sizeof(a.names[i]);
-    h.msg_iov = &a.vectors[i];
-    h.msg_iovlen = 1;
+    in.vectors[i] = {(*a.buffers)[i].data(), kMaxDatagram};
+    msghdr& h = in.headers[i].msg_hdr;
+    h.msg_namelen = sizeof(in.names[i]);
     if (wildcard_) {
       h.msg_control = a.control[i].bytes.data();
       h.msg_controllen = kControl;
@@ -105,19 +115,19 @@ std::span<const UdpBatch::Received> UdpBatch::receive() {
   }
   int n = 0;
   do {
-    n = ::recvmmsg(fd_, a.headers.data(), kBatch, MSG_DONTWAIT, nullptr);
+    n = ::recvmmsg(fd_, in.headers.data(), kBatch, MSG_DONTWAIT, nullptr);
   } while (n < 0 && errno == EINTR);
   more_ = n == static_cast<int>(kBatch);
   for (std::size_t i = 0; n > 0 && i < static_cast<std::size_t>(n); ++i) {
-    msghdr& h = a.headers[i].msg_hdr;
+    msghdr& h = in.headers[i].msg_hdr;
     if ((h.msg_flags & MSG_TRUNC) != 0) {
       ++counters_.oversized;
       continue;
     }
-    const auto from = from_sockaddr(a.names[i]);
+    const auto from = from_sockaddr(in.names[i]);
     if (!from) continue;
     a.received.push_back({*from, wildcard_ ? destination_of(h) : local_.address,
-                          wire::Bytes{(*a.buffers)[i].data(), a.headers[i].msg_len}});
+                          wire::Bytes{(*a.buffers)[i].data(), in.headers[i].msg_len}});
   }
   counters_.received += a.received.size();
   return a.received;
@@ -126,18 +136,15 @@ std::span<const UdpBatch::Received> UdpBatch::receive() {
 std::size_t UdpBatch::prepare(const wire::DatagramBatch& batch, std::span<const wire::Address> sources,
                               std::size_t first) {
   Arena& a = *arena_;
+  Arena::Half& out = a.out;
   const std::size_t n = std::min(kBatch, batch.size() - first);
   for (std::size_t i = 0; i < n; ++i) {
     const auto& entry = batch.entries()[first + i];
     const wire::Bytes payload = batch.payload(entry);
-    a.vectors[i] = {const_cast<std::uint8_t*>(payload.data()), payload.size()};
-    a.headers[i].msg_len = 0;
-    msghdr& h = a.headers[i].msg_hdr;
-    h = {};
-    h.msg_name = &a.names[i];
-    h.msg_namelen = to_sockaddr(entry.to, a.names[i]);
-    h.msg_iov = &a.vectors[i];
-    h.msg_iovlen = 1;
+    out.vectors[i] = {const_cast<std::uint8_t*>(payload.data()), payload.size()};
+    msghdr& h = out.headers[i].msg_hdr;
+    h.msg_namelen = to_sockaddr(entry.to, out.names[i]);
+    h.msg_controllen = 0;
     if (wildcard_ && first + i < sources.size() && !sources[first + i].is_unspecified() &&
         sources[first + i].family() == local_.family()) {
       set_source(h, a.control[i], sources[first + i]);
@@ -148,7 +155,7 @@ std::size_t UdpBatch::prepare(const wire::DatagramBatch& batch, std::span<const 
 
 bool UdpBatch::send_in_fragments(std::size_t i) {
   forbid_fragments(fd_, false);
-  const bool sent = ::sendmsg(fd_, &arena_->headers[i].msg_hdr, MSG_DONTWAIT) >= 0;
+  const bool sent = ::sendmsg(fd_, &arena_->out.headers[i].msg_hdr, MSG_DONTWAIT) >= 0;
   forbid_fragments(fd_, true);
   counters_.refused += sent ? 0 : 1;
   return sent;
@@ -160,7 +167,8 @@ void UdpBatch::send(const wire::DatagramBatch& batch, std::span<const wire::Addr
     const std::size_t n = prepare(batch, sources, next);
     std::size_t done = 0;
     while (done < n) {
-      const int sent = ::sendmmsg(fd_, arena_->headers.data() + done, static_cast<unsigned>(n - done), MSG_DONTWAIT);
+      const int sent =
+          ::sendmmsg(fd_, arena_->out.headers.data() + done, static_cast<unsigned>(n - done), MSG_DONTWAIT);
       if (sent > 0) {
         done += static_cast<std::size_t>(sent);
         counters_.sent += static_cast<std::uint64_t>(sent);

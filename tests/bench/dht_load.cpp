@@ -3,6 +3,7 @@
 // socket and one thread; the namespace routes the sources to this machine (AnyIP).
 //   --window N   closed loop: N queries are always out (one counts as lost after 100 ms)
 //   --rate N     open loop: N a second, whether or not they are answered
+//   --nap MS     with --rate: sleeps so long between looks; without it a core is spent on that, and latencies are exact
 //   --store N    first every source announces itself for N hashes, with tokens; then nothing else is measured
 // A reply counts once, for the query whose transaction it carries; what it says is looked at as far as its kind: `y` is
 // `r`, and there are nodes where nodes were asked for. stdout: one JSON record.
@@ -20,6 +21,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <vector>
 
 #include <CLI/CLI.hpp>
@@ -45,6 +47,7 @@ struct Options {
   double seconds = 3;
   std::size_t window = 512;
   double rate = 0;
+  unsigned nap = 0;  // milliseconds
   unsigned pings = 1, finds = 4, gets = 5;
   std::size_t store = 0;
   std::size_t announcers = 0;
@@ -113,7 +116,9 @@ class Load {
     while ((at = elapsed()) < options_.seconds) {
       expire(at);
       send(at, wanted(at));
-      receive(elapsed());
+      if (options_.nap > 0) std::this_thread::sleep_for(std::chrono::milliseconds(options_.nap));
+      while (receive(elapsed()) == kBatch) {
+      }
     }
     seconds_ = elapsed();
     cpu_ = cpu_of(options_.pid) - cpu_before;
@@ -270,13 +275,15 @@ class Load {
     std::memcpy(CMSG_DATA(c), &info, sizeof(info));
   }
 
-  void receive(double at) {
+  /// Returns how many came in at once.
+  std::size_t receive(double at) {
     for (mmsghdr& h : in_headers_) h.msg_hdr.msg_controllen = sizeof(Control);
     const int n = ::recvmmsg(fd_, in_headers_.data(), kBatch, MSG_DONTWAIT, nullptr);
     for (int i = 0; i < n; ++i) {
       const auto slot = static_cast<std::size_t>(i);
       take({in_[slot].data(), in_headers_[slot].msg_len}, at);
     }
+    return static_cast<std::size_t>(std::max(n, 0));
   }
 
   void take(std::string_view datagram, double at) {
@@ -401,6 +408,7 @@ int main(int argc, char** argv) {
   app.add_option("--seconds", options.seconds, "How long");
   app.add_option("--window", options.window, "Queries that are out at once")->check(CLI::Range(1, 100'000));
   app.add_option("--rate", options.rate, "Queries a second, instead of a window");
+  app.add_option("--nap", options.nap, "Milliseconds of sleep between looks, with --rate");
   app.add_option("--pings", options.pings, "Their share");
   app.add_option("--finds", options.finds, "The share of find_node");
   app.add_option("--gets", options.gets, "The share of get_peers");

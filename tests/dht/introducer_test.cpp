@@ -321,6 +321,30 @@ TEST_CASE("T2 an answer proves nothing while the pinhole may be open") {
   CHECK(b.node->ring_size() == 1);
 }
 
+TEST_CASE("whom an introducer was told to expect changes nothing of what becomes of those who come") {
+  // The same visitors, expected in their order, in another one, or not at all; some of them are somebody else.
+  const auto run = [](int how) {
+    Bench b{0};
+    std::vector<Endpoint> all;
+    for (int i = 0; i < 40; ++i) all.push_back(b.somebody());
+    std::vector<Endpoint> expected = all;
+    if (how == 2) std::reverse(expected.begin(), expected.end());
+    if (how == 3) expected.erase(expected.begin(), expected.begin() + 7);
+    if (how != 0) b.node->expect(expected);
+    for (int i = 0; i < 40; i += how == 4 ? 1 : 3) b.query(all[static_cast<std::size_t>(i)]);
+    b.advance(16min);
+    return std::pair{b.pings, b.node->ring_size()};
+  };
+  const auto [pings, size] = run(0);
+  CHECK(size == 14);
+  for (const int how : {1, 2, 3}) {
+    const auto [p, s] = run(how);
+    CHECK(p == pings);
+    CHECK(s == size);
+  }
+  CHECK(run(4).second == 40);
+}
+
 TEST_CASE("T7 read-only nodes are answered, never pinged and never handed out") {
   for (const std::size_t early : {0u, 1'000u}) {
     Bench b{early};

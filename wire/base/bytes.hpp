@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <optional>
 #include <span>
 #include <string>
@@ -21,6 +22,28 @@ using ByteVector = std::vector<std::uint8_t>;
 }
 [[nodiscard]] inline std::string_view as_text(Bytes bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+/// Whether these bytes begin with that text, whose end the compiler knows: compared in words, without a call. As many
+/// bytes are there.
+template <std::size_t kSize>
+[[nodiscard]] inline bool begins_with(const std::uint8_t* p, const char (&text)[kSize]) {
+  constexpr std::size_t kLength = kSize - 1;
+  const auto same = [&]<class Word>(Word, std::size_t at) {
+    Word a, b;
+    std::memcpy(&a, p + at, sizeof(Word));
+    std::memcpy(&b, text + at, sizeof(Word));
+    return a == b;
+  };
+  if constexpr (kLength > 16) {
+    return same(std::uint64_t{}, 0) && std::memcmp(p + 8, text + 8, kLength - 8) == 0;
+  } else if constexpr (kLength >= 8) {
+    return same(std::uint64_t{}, 0) && same(std::uint64_t{}, kLength - 8);
+  } else if constexpr (kLength >= 4) {
+    return same(std::uint32_t{}, 0) && same(std::uint32_t{}, kLength - 4);
+  } else {
+    return std::memcmp(p, text, kLength) == 0;
+  }
 }
 
 /// Lower-case hex, two digits a byte.

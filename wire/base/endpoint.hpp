@@ -4,6 +4,7 @@
 #pragma once
 
 #include <array>
+#include <bit>
 #include <compare>
 #include <cstdint>
 #include <cstring>
@@ -45,6 +46,11 @@ class Address {
   [[nodiscard]] std::string text() const;
 
   friend constexpr auto operator<=>(const Address&, const Address&) = default;
+  friend constexpr bool operator==(const Address& a, const Address& b) {
+    // In words: it is asked several times for each datagram, and would be a call.
+    using Words = std::array<std::uint64_t, 2>;
+    return a.family_ == b.family_ && std::bit_cast<Words>(a.bytes_) == std::bit_cast<Words>(b.bytes_);
+  }
 
  private:
   friend struct Endpoint;

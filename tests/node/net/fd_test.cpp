@@ -44,6 +44,38 @@ TEST_CASE("A watched descriptor that was readable before it was asked for is rea
   REQUIRE(run_until(io, [&] { return calls == 2; }));
 }
 
+TEST_CASE("A descriptor that rested is told of what came in meanwhile") {
+  asio::io_context io;
+  auto [a, b] = socket_pair();
+  int calls = 0;
+  WatchedFd watched(io, std::move(a), [&](WatchedFd::Ready) { ++calls; });
+  const int fd = watched.fd();
+  watched.rest();
+  CHECK(watched.fd() == fd);
+  REQUIRE(::write(b.fd(), "x", 1) == 1);
+  io.restart();
+  io.poll();
+  CHECK(calls == 0);
+  watched.want_read();
+  watched.rest();  // something is wanted: it goes on being watched
+  REQUIRE(run_until(io, [&] { return calls == 1; }));
+  watched.rest();
+  const UniqueFd back = watched.release();
+  CHECK(back.fd() == fd);
+  char x = 0;
+  CHECK(::read(back.fd(), &x, 1) == 1);
+}
+
+TEST_CASE("A descriptor that is closed while it rests is closed") {
+  asio::io_context io;
+  auto [a, b] = socket_pair();
+  WatchedFd watched(io, std::move(a), [](WatchedFd::Ready) {});
+  watched.rest();
+  watched.close();
+  char x = 0;
+  CHECK(::read(b.fd(), &x, 1) == 0);  // the end of the stream
+}
+
 TEST_CASE("A completion that is queued when its descriptor closes reaches nobody") {
   asio::io_context io;
   auto [a1, b1] = socket_pair();

@@ -82,6 +82,31 @@ TEST_CASE("UTF-8 is taken strictly") {
   CHECK_FALSE(utf8("\xf0\x9f\x98\xc0"));
 }
 
+TEST_CASE("what begins with a text is told from what differs in one of its bytes") {
+  const auto check = []<std::size_t kSize>(const char(&text)[kSize]) {
+    std::string bytes{text};
+    bytes += "beyond";
+    const auto* raw = reinterpret_cast<const std::uint8_t*>(bytes.data());
+    CHECK(begins_with(raw, text));
+    for (std::size_t i = 0; i < kSize - 1; ++i) {
+      bytes[i] = static_cast<char>(bytes[i] ^ 0x10);
+      CHECK_FALSE(begins_with(raw, text));
+      bytes[i] = static_cast<char>(bytes[i] ^ 0x10);
+    }
+    bytes[kSize - 1] = 'B';
+    CHECK(begins_with(raw, text));
+  };
+  // Each way in which it compares.
+  check("e");
+  check("2:id");
+  check("1:y1:qe");
+  check("5:token6");
+  check("9:info_hash");
+  check("16 bytes of text");
+  check("17 bytes of a text");
+  check("17:sample_infohashes, and more than that");
+}
+
 TEST_CASE("big-endian loads and stores agree with the byte order of the wire") {
   std::uint8_t raw[8];
   store_be16(raw, 0x1ae1);
