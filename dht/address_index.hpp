@@ -13,6 +13,7 @@
 #include <span>
 
 #include "dht/address_names.hpp"
+#include "wire/base/prefetch.hpp"
 
 namespace lodestone::dht {
 
@@ -42,7 +43,7 @@ class AddressIndex {
     return kNone;
   }
   /// It will be looked for soon: what that reads first is fetched meanwhile.
-  void prefetch(Name name) const { __builtin_prefetch(&slots_[home_of(name)]); }
+  void prefetch(Name name) const { wire::prefetch(&slots_[home_of(name)]); }
   /// The position that find() looks at first, if that has been fetched; kNone: none.
   [[nodiscard]] Position first_guess(Name name) const {
     for (std::size_t i = home_of(name); slots_[i] != 0; i = next(i))

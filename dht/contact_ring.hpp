@@ -19,6 +19,7 @@
 #include "dht/contact.hpp"
 #include "dht/prefix_shares.hpp"
 #include "wire/base/bytes.hpp"
+#include "wire/base/prefetch.hpp"
 #include "wire/base/rng.hpp"
 
 namespace lodestone::dht {
@@ -46,7 +47,7 @@ class ContactRing {
   /// It will be looked for soon: both, in this order and a little apart, fetch what that reads.
   void prefetch(Name name) const { index_.prefetch(name); }
   void prefetch_contact(Name name) const {
-    if (const Position p = index_.first_guess(name); p != kNone) __builtin_prefetch(endpoint_at(p));
+    if (const Position p = index_.first_guess(name); p != kNone) wire::prefetch(endpoint_at(p));
   }
   [[nodiscard]] const std::uint8_t* at(Position p) const { return contacts_ + p * stride_; }
   [[nodiscard]] Contact contact(Position p) const { return Contact::read_compact(at(p), family_); }

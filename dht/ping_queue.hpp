@@ -11,6 +11,7 @@
 #include <optional>
 
 #include "dht/address_index.hpp"
+#include "wire/base/prefetch.hpp"
 #include "wire/base/rng.hpp"
 #include "wire/base/time.hpp"
 
@@ -33,7 +34,7 @@ class PingQueue {
   /// It will be pushed soon: both, in this order and a little apart, fetch what that reads.
   void prefetch(Name name) const { index_.prefetch(name); }
   void prefetch_endpoint(Name name) const {
-    if (const Position p = index_.first_guess(name); p != AddressIndex::kNone) __builtin_prefetch(at(p));
+    if (const Position p = index_.first_guess(name); p != AddressIndex::kNone) wire::prefetch(at(p));
   }
   /// The next one whose time has come; it is forgotten here.
   [[nodiscard]] std::optional<wire::Endpoint> take_due(wire::Instant now);

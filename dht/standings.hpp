@@ -10,6 +10,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "wire/base/prefetch.hpp"
+
 namespace lodestone::dht {
 
 struct Standing {
@@ -38,7 +40,7 @@ class Standings {
   }
   /// It will be asked for soon: its place is fetched meanwhile.
   void prefetch(std::uint32_t name) const {
-    if (!places_.empty()) __builtin_prefetch(&places_[home_of(real(name))]);
+    if (!places_.empty()) wire::prefetch(&places_[home_of(real(name))]);
   }
   [[nodiscard]] const Standing* find(std::uint32_t name) const { return const_cast<Standings*>(this)->find(name); }
   /// Made if there is none. `now` says which of the others have run out.
