@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Many small records of one size, each beginning with a 160-bit key, in key order: what the contact store is made of.
 // Flat pages of at most 64 records behind a directory of their first keys, so that a hundred
-// thousand records cost little more than their bytes, and a change moves a page, not the whole. Grows from nothing.
-// Invariant (check_invariants): keys strictly ascending over all pages; no page empty.
+// thousand records cost little more than their bytes, and a change moves a page, not the whole. A key is looked for
+// where it would be if keys were spread evenly: a line or two of cache where they are, a logarithm where somebody has
+// chosen them. Grows from nothing. Invariant (check_invariants): keys strictly ascending over all pages; no page empty.
 #pragma once
 
 #include <cstdint>
@@ -102,7 +103,7 @@ class SortedRecords {
   }
   /// The page that holds the key, if any page does.
   [[nodiscard]] std::size_t page_of(const wire::Key& key) const;
-  [[nodiscard]] std::size_t index_in(const Page& page, const wire::Key& key) const;
+  [[nodiscard]] std::size_t index_in(std::size_t page, const wire::Key& key) const;
   /// May be one past the last record of the last page: then page == pages_.size().
   [[nodiscard]] Position lower_bound(const wire::Key& key) const;
   /// What a page of that capacity costs.
