@@ -25,7 +25,7 @@ Family other_than(Family family) { return family == Family::v4 ? Family::v6 : Fa
 }  // namespace
 
 Front::Front(Instant now, const NodeConfig& config, const News& news, const HashFilter& announced, bool both_families,
-             wire::Rng rng)
+             wire::Rng rng, wire::MutableBytes memory)
     : config_(front_config(config, news.id)),
       announced_(announced),
       both_families_(both_families),
@@ -35,8 +35,8 @@ Front::Front(Instant now, const NodeConfig& config, const News& news, const Hash
       responder_(now, config_, rng_),
       no_table_(now, config_.family, config_.id, config_.limits.k, !config_.private_net),
       names_(config_.family, config_.private_net, random_secret(rng_)),
-      visitors_memory_(Visitors::bytes_for(config_.limits.visitors)),
-      visitors_(now, config_.limits.visitors, visitors_memory_) {
+      own_memory_(memory.empty() ? bytes_for(config_.limits) : 0),
+      visitors_(now, config_.limits.visitors, memory.empty() ? wire::MutableBytes{own_memory_} : memory) {
   assert(config_.limits.visitors >= 1);
   hear(news);
 }
@@ -58,6 +58,11 @@ void Front::deal(Instant at, Family family, Bytes contacts) {
   hand.next = 0;
   hand.spent = false;
   std::copy_n(contacts.begin(), static_cast<std::ptrdiff_t>(hand.count * stride), hand.contacts.begin());
+}
+
+void Front::expect(std::span<const Endpoint> sources) {
+  expected_.expect(sources, names_);
+  expected_.for_each([&](AddressNames::Name name) { visitors_.prefetch(name); });
 }
 
 Front::Fate Front::receive(Instant now, const Endpoint& from, Bytes datagram, wire::DatagramBatch& out,
@@ -128,7 +133,7 @@ void Front::answer(Instant now, const Endpoint& from, const krpc::Message& messa
 
 std::size_t Front::visited(Instant now, const Contact& visitor, bool read_only, bool wants_nodes,
                            std::vector<Stranger>& strangers) {
-  const AddressNames::Name name = names_.of(visitor.endpoint);
+  const AddressNames::Name name = expected_.of(visitor.endpoint, names_);
   const auto last = visitors_.last(now, name);
   const bool again = last && last->served && last->ago < Introducer::kRevisit;
   visitors_.visit(now, name, again || wants_nodes);

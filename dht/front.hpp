@@ -10,9 +10,11 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "dht/address_names.hpp"
+#include "dht/expected_names.hpp"
 #include "dht/guard.hpp"
 #include "dht/hash_filter.hpp"
 #include "dht/introducer.hpp"
@@ -44,9 +46,11 @@ class Front {
   enum class Fate : std::uint8_t { done, for_the_node };
 
   /// The config of the Node, whose introducer memory is not used; `announced` outlives the front. `both_families`: the
-  /// Node has a sister, whose contacts are dealt, too.
+  /// Node has a sister, whose contacts are dealt, too. `memory`: bytes_for() bytes, zeroed and aligned to 4, which
+  /// outlive the front; without them it has its own.
   Front(Instant now, const NodeConfig& config, const News& news, const HashFilter& announced, bool both_families,
-        wire::Rng rng);
+        wire::Rng rng, wire::MutableBytes memory = {});
+  [[nodiscard]] static std::size_t bytes_for(const Limits& limits) { return Visitors::bytes_for(limits.visitors); }
   ~Front();
   Front(const Front&) = delete;
   Front& operator=(const Front&) = delete;
@@ -62,6 +66,8 @@ class Front {
     return (family == config_.family || both_families_) && (hand.spent || now - hand.dealt >= kFresh);
   }
 
+  /// May be called before datagrams of these are received, in that order and 64 at a time (see Node::expect).
+  void expect(std::span<const Endpoint> sources);
   /// Appends at most one datagram and at most one stranger.
   Fate receive(Instant now, const Endpoint& from, Bytes datagram, wire::DatagramBatch& out,
                std::vector<Stranger>& strangers);
@@ -101,7 +107,8 @@ class Front {
   Responder responder_;
   RoutingTable no_table_;  // all that is shown has been dealt
   AddressNames names_;
-  wire::ByteVector visitors_memory_;
+  ExpectedNames expected_;
+  wire::ByteVector own_memory_;  // where none was given
   Visitors visitors_;
   Hand own_, other_;
   krpc::Decoder decoder_;

@@ -28,9 +28,6 @@ constexpr std::uint32_t kStay = 64;
 constexpr double kHurry = 5;
 // So many in a row may be gone while nobody else is heard.
 constexpr std::uint32_t kHeldBack = 8;
-// More lines than these fill are not on their way at once in any machine.
-constexpr std::size_t kExpected = 64;
-constexpr std::size_t kPassedOver = 4;
 
 /// Pieces of the caller's memory, each aligned to 4 bytes.
 constexpr std::size_t aligned(std::size_t bytes) { return (bytes + 3) / 4 * 4; }
@@ -74,31 +71,21 @@ Introducer::Introducer(Instant now, const NodeConfig& config, wire::MutableBytes
 
 // --- what comes in ---
 
-void Introducer::expect(std::span<const Endpoint> sources) {
-  expected_.clear();
-  next_expected_ = 0;
-  for (const Endpoint& source : sources.first(std::min(sources.size(), kExpected))) {
-    const Name name = names_.of(source);
-    expected_.push_back({source, name});
-    visitors_.prefetch(name);
+void Introducer::expect(Instant now, std::span<const Endpoint> sources) {
+  expected_.expect(sources, names_);
+  expected_.for_each([&](Name name) { visitors_.prefetch(name); });
+  std::array<Name, ExpectedNames::kMost> considered;
+  std::size_t n = 0;
+  expected_.for_each([&](Name name) {
+    if (looked_at(now, name)) return;
+    considered[n++] = name;
     ring_.prefetch(name);
     queue_.prefetch(name);
+  });
+  for (const Name name : std::span{considered}.first(n)) {
+    ring_.prefetch_contact(name);
+    queue_.prefetch_endpoint(name);
   }
-  for (const Expected& source : expected_) {
-    ring_.prefetch_contact(source.name);
-    queue_.prefetch_endpoint(source.name);
-  }
-}
-
-Introducer::Name Introducer::name_of(const Endpoint& here) {
-  // Those whose datagrams were no queries are passed over.
-  const std::size_t end = std::min(expected_.size(), next_expected_ + kPassedOver);
-  for (std::size_t i = next_expected_; i < end; ++i) {
-    if (expected_[i].endpoint != here) continue;
-    next_expected_ = i + 1;
-    return expected_[i].name;
-  }
-  return names_.of(here);
 }
 
 std::size_t Introducer::asked_by(Instant now, const Contact& asker, bool read_only, bool wants_nodes, wire::Rng& rng,
@@ -125,15 +112,18 @@ void Introducer::suggested(Instant now, const Endpoint& endpoint, wire::Rng& rng
   visitors_.fail(now, name);
 }
 
+bool Introducer::looked_at(Instant now, Name name) const { return !is_young() && visitors_.is_here(now, name); }
+
 bool Introducer::visited(Instant now, const Contact& asker, bool read_only, bool wants_nodes, wire::Rng& rng,
                          wire::DatagramBatch& out) {
   heard_ = now;
-  const Name name = name_of(asker.endpoint);
+  const Name name = expected_.of(asker.endpoint, names_);
   const auto last = visitors_.last(now, name);
   const bool served = last && last->served && last->ago < kRevisit;
-  visitors_.visit(now, name, served || wants_nodes);
   const bool at_once = !last || (last->ago > kPinhole && !last->failed);
-  if (!read_only) consider(now, asker.endpoint, name, at_once, rng, out);
+  const bool done = looked_at(now, name);
+  visitors_.visit(now, name, served || wants_nodes);
+  if (!read_only && !done) consider(now, asker.endpoint, name, at_once, rng, out);
   return served;
 }
 
@@ -192,7 +182,7 @@ void Introducer::answered(Instant now, const Contact& contact, wire::Rng& rng) {
 
 void Introducer::restore(std::span<const Contact> contacts) {
   // Each is looked for where nothing has been for long: what that reads is fetched for many at a time (see expect()).
-  std::array<Name, kExpected> names;
+  std::array<Name, ExpectedNames::kMost> names;
   while (!contacts.empty()) {
     const auto group = contacts.first(std::min(contacts.size(), names.size()));
     for (std::size_t i = 0; i < group.size(); ++i) {

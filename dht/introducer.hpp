@@ -21,6 +21,7 @@
 #include <vector>
 
 #include "dht/contact_ring.hpp"
+#include "dht/expected_names.hpp"
 #include "dht/hand_out.hpp"
 #include "dht/node.hpp"
 #include "dht/ping_queue.hpp"
@@ -43,9 +44,10 @@ class Introducer {
   // --- what comes in ---
   /// Datagrams of these are about to come in: what is known of them is fetched meanwhile, all at a time and not each in
   /// its turn. Tables of millions are in no cache, and to wait for them is most of what a query costs here.
-  void expect(std::span<const Endpoint> sources);
+  void expect(Instant now, std::span<const Endpoint> sources);
   /// Somebody has asked us something, within his rates. Returns how many nodes are to be given to him, if it is nodes
-  /// that he wants. Appends at most a ping.
+  /// that he wants. Appends at most a ping. In a grown ring it is looked at once in each Visitors::kGrain whether he is
+  /// to be pinged: in tables of millions that costs more than all else.
   std::size_t asked_by(Instant now, const Contact& asker, bool read_only, bool wants_nodes, wire::Rng& rng,
                        wire::DatagramBatch& out);
   /// The same of one whom a Front has answered.
@@ -85,10 +87,6 @@ class Introducer {
  private:
   using Name = AddressNames::Name;
   using Position = ContactRing::Position;
-  struct Expected {
-    Endpoint endpoint;
-    Name name;
-  };
   /// Neighbours in the ring that something is due for.
   struct Check {
     ContactRing::Run run;
@@ -96,10 +94,10 @@ class Introducer {
     Instant asked{};
   };
 
-  /// The name of one who is here; mostly it was expected.
-  [[nodiscard]] Name name_of(const Endpoint& here);
   /// Its pinhole may be open still: whether strangers reach it, an answer would not say.
   [[nodiscard]] bool was_here(Instant now, Name name) const;
+  /// He was here a moment ago: whether to ping him, now or later, has been decided.
+  [[nodiscard]] bool looked_at(Instant now, Name name) const;
   /// Whether he has been given nodes of late.
   bool visited(Instant now, const Contact& asker, bool read_only, bool wants_nodes, wire::Rng& rng,
                wire::DatagramBatch& out);
@@ -127,8 +125,7 @@ class Introducer {
   Duration patience_;
   double max_pace_;
   AddressNames names_;
-  std::vector<Expected> expected_;  // in the order in which they will be here
-  std::size_t next_expected_ = 0;
+  ExpectedNames expected_;
   ContactRing ring_;
   PingQueue queue_;
   Visitors visitors_;

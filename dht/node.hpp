@@ -318,7 +318,7 @@ class Node {
   void receive(Instant now, const Endpoint& from, Bytes datagram, Output& out, const Node* sister = nullptr);
   /// May be called before datagrams of these are received, in that order and 64 at a time: it changes nothing but how
   /// long that takes.
-  void expect(std::span<const Endpoint> sources);
+  void expect(Instant now, std::span<const Endpoint> sources);
   void advance(Instant now, Output& out);
   [[nodiscard]] Instant next_deadline() const;
 

@@ -30,8 +30,8 @@ Node::Node(Node&&) noexcept = default;
 Node& Node::operator=(Node&&) noexcept = default;
 Node::~Node() = default;
 
-void Node::expect(std::span<const Endpoint> sources) {
-  if (state_->introducer) state_->introducer->expect(sources);
+void Node::expect(Instant now, std::span<const Endpoint> sources) {
+  if (state_->introducer) state_->introducer->expect(now, sources);
 }
 
 void Node::receive(Instant now, const Endpoint& from, Bytes datagram, Output& out, const Node* sister) {

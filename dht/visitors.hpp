@@ -12,6 +12,7 @@
 
 #include "dht/address_names.hpp"
 #include "wire/base/bytes.hpp"
+#include "wire/base/prefetch.hpp"
 #include "wire/base/time.hpp"
 
 namespace lodestone::dht {
@@ -41,8 +42,13 @@ class Visitors {
     if (slot == nullptr) return std::nullopt;
     return Visit{age(now, *slot) * kGrain, (*slot & kServed) != 0, (*slot & kFailed) != 0};
   }
+  /// It has been here in this very step of kGrain.
+  [[nodiscard]] bool is_here(wire::Instant now, Name name) const {
+    const std::uint32_t* slot = find(name);
+    return slot != nullptr && age(now, *slot) == 0;
+  }
   /// It will be asked for soon: that is fetched meanwhile.
-  void prefetch(Name name) const { __builtin_prefetch(&slots_[set_of(name)]); }
+  void prefetch(Name name) const { wire::prefetch(&slots_[set_of(name)]); }
   /// It is here now.
   void visit(wire::Instant now, Name name, bool served) {
     auto* slot = const_cast<std::uint32_t*>(find(name));

@@ -136,11 +136,12 @@ void Session::Impl::start_fronts(std::vector<BoundPort>& ports, const std::vecto
     DhtDriver& driver = *dht_nodes[node];
     for (std::size_t i = 0; i < port.fronts.size(); ++i) {
       auto line = std::make_shared<FrontLine>();
+      auto memory = std::make_unique<Mapping>(dht::Front::bytes_for(configs[node].limits));
       auto front =
           std::make_unique<dht::Front>(now, configs[node], dht::Front::News{driver.node().id(), driver.node().tokens()},
-                                       *announced[node], driver.has_sister(), rng.fork());
+                                       *announced[node], driver.has_sister(), rng.fork(), memory->bytes());
       driver.add_front(host.io, line);
-      posts[i].push_back({std::move(port.fronts[i]), std::move(front), std::move(line)});
+      posts[i].push_back({std::move(port.fronts[i]), std::move(memory), std::move(front), std::move(line)});
     }
     ++node;
   }

@@ -35,7 +35,7 @@ void DhtDriver::on_datagrams(std::span<const UdpPort::Received> received) {
   heed_sister(now);
   expected_.clear();
   for (const UdpPort::Received& datagram : received) expected_.push_back(datagram.from);
-  node_.expect(expected_);
+  node_.expect(now, expected_);
   for (const UdpPort::Received& datagram : received) take_in(now, datagram.from, datagram.local, datagram.bytes);
   end_of_batch(now);
 }

@@ -33,6 +33,7 @@ struct FrontThread::Desk {
   UdpBatch datagrams;
   wire::DatagramBatch out;
   std::vector<wire::Address> sources;
+  std::vector<wire::Endpoint> expected;
   std::vector<dht::Front::Stranger> strangers;
   wire::Instant told;
   wire::Instant asked_for_hands;
@@ -56,6 +57,9 @@ void FrontThread::Desk::serve() {
 void FrontThread::Desk::serve_batch(std::span<const UdpBatch::Received> received) {
   const wire::Instant now = clock_now();
   hear_news(now);
+  expected.clear();
+  for (const UdpBatch::Received& datagram : received) expected.push_back(datagram.from);
+  post.front->expect(expected);
   bool handed = false;
   for (const UdpBatch::Received& datagram : received) {
     if (wire::classify(datagram.bytes) != wire::DatagramKind::dht) continue;

@@ -11,6 +11,7 @@
 #include "dht/front.hpp"
 #include "node/drive/front_line.hpp"
 #include "node/net/fd.hpp"
+#include "node/ops/mapping.hpp"
 
 namespace lodestone::node {
 
@@ -18,6 +19,7 @@ class FrontThread {
  public:
   struct Post {
     UniqueFd socket;
+    std::unique_ptr<Mapping> memory;  // the front's; null: it has its own
     std::unique_ptr<dht::Front> front;
     std::shared_ptr<FrontLine> line;
   };

@@ -161,6 +161,39 @@ TEST_CASE("T2 a front of a young ring shows 16 nodes to who comes again, too, un
   CHECK(desk.ask(asker, desk.find_node())->nodes.size() == 3);
 }
 
+TEST_CASE("Whom a front was told to expect, and where its memory is, changes nothing of its answers") {
+  // The same askers, expected in their order, in another one, without some, or not at all.
+  const auto run = [](int how) {
+    Desk desk;
+    wire::ByteVector memory(how == 1 ? Front::bytes_for(desk.config.limits) : 0);
+    desk.front = std::make_unique<Front>(kStart, desk.config, desk.news(), *desk.announced, false,
+                                         wire::Rng::from_number(6), memory);
+    desk.deal();
+    std::vector<Endpoint> all;
+    for (int i = 0; i < 40; ++i) all.push_back(desk.somebody());
+    std::vector<Endpoint> expected = all;
+    if (how == 2) std::reverse(expected.begin(), expected.end());
+    if (how == 3) expected.erase(expected.begin(), expected.begin() + 7);
+    std::vector<std::size_t> shown;
+    for (int visit = 0; visit < 2; ++visit) {
+      if (how != 0) desk.front->expect(expected);
+      for (const Endpoint& asker : all) {
+        const auto heard = desk.ask(asker, desk.find_node());
+        REQUIRE(heard);
+        shown.push_back(heard->nodes.size());
+      }
+    }
+    if (how == 1) CHECK(std::any_of(memory.begin(), memory.end(), [](auto b) { return b != 0; }));
+    desk.front.reset();  // before the memory
+    return std::pair{shown, desk.strangers.size()};
+  };
+  const auto known = run(0);
+  CHECK(std::count(known.first.begin(), known.first.end(), 16u) == 40);
+  CHECK(std::count(known.first.begin(), known.first.end(), 3u) == 40);
+  CHECK(known.second == 40);
+  for (const int how : {1, 2, 3}) CHECK(run(how) == known);
+}
+
 TEST_CASE("A front shows all of a hand before any of it again, and never the asker") {
   Desk desk;
   std::vector<dht::Contact> shown;

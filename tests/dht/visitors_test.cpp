@@ -23,7 +23,11 @@ TEST_CASE("visitors are known again, with the time of their last visit") {
   auto rng = wire::Rng::from_number(1);
   const auto name = rng.next();
   CHECK_FALSE(visitors.last(kStart, name));
+  CHECK_FALSE(visitors.is_here(kStart, name));
   visitors.visit(kStart, name, false);
+  CHECK(visitors.is_here(kStart, name));
+  CHECK(visitors.is_here(kStart + Visitors::kGrain - 1s, name));
+  CHECK_FALSE(visitors.is_here(kStart + Visitors::kGrain, name));
   CHECK(visitors.last(kStart, name)->ago == 0s);
   CHECK_FALSE(visitors.last(kStart, name)->served);
   for (const auto passed : {1min, 10min, 600min}) {
@@ -46,6 +50,7 @@ TEST_CASE("visitors are known again, with the time of their last visit") {
   // One who was not known is not taken for a visitor.
   const auto other = rng.next();
   visitors.fail(kStart + 30min, other);
+  CHECK_FALSE(visitors.is_here(kStart + 30min, other));
   CHECK(visitors.last(kStart + 30min, other)->failed);
   CHECK(visitors.last(kStart + 30min, other)->ago > 1h);
 }

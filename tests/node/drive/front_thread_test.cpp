@@ -59,7 +59,7 @@ struct Server {
                                                 announced, false, rng.fork());
       driver->add_front(io, line);
       std::vector<FrontThread::Post> posts;
-      posts.push_back({std::move((*group)[i]), std::move(front), std::move(line)});
+      posts.push_back({std::move((*group)[i]), nullptr, std::move(front), std::move(line)});
       threads.push_back(std::make_unique<FrontThread>(std::move(posts)));
     }
   }
