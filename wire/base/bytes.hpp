@@ -2,6 +2,7 @@
 // Byte views and the few conversions everybody needs. Nothing here owns memory.
 #pragma once
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -57,28 +58,23 @@ template <std::size_t kSize>
 [[nodiscard]] bool is_utf8(Bytes bytes);
 
 /// Big-endian loads and stores; the caller has checked that the bytes are there.
-[[nodiscard]] inline std::uint16_t load_be16(const std::uint8_t* p) {
-  return static_cast<std::uint16_t>((p[0] << 8) | p[1]);
+// Whole words, and turned round: pieced together from bytes they are not always seen to be one.
+template <class Word>
+[[nodiscard]] inline Word load_be(const std::uint8_t* p) {
+  Word v;
+  std::memcpy(&v, p, sizeof v);
+  return std::endian::native == std::endian::little ? std::byteswap(v) : v;
 }
-[[nodiscard]] inline std::uint32_t load_be32(const std::uint8_t* p) {
-  return (std::uint32_t{p[0]} << 24) | (std::uint32_t{p[1]} << 16) | (std::uint32_t{p[2]} << 8) | std::uint32_t{p[3]};
+template <class Word>
+inline void store_be(std::uint8_t* p, Word v) {
+  if (std::endian::native == std::endian::little) v = std::byteswap(v);
+  std::memcpy(p, &v, sizeof v);
 }
-[[nodiscard]] inline std::uint64_t load_be64(const std::uint8_t* p) {
-  return (std::uint64_t{load_be32(p)} << 32) | load_be32(p + 4);
-}
-inline void store_be16(std::uint8_t* p, std::uint16_t v) {
-  p[0] = static_cast<std::uint8_t>(v >> 8);
-  p[1] = static_cast<std::uint8_t>(v);
-}
-inline void store_be32(std::uint8_t* p, std::uint32_t v) {
-  p[0] = static_cast<std::uint8_t>(v >> 24);
-  p[1] = static_cast<std::uint8_t>(v >> 16);
-  p[2] = static_cast<std::uint8_t>(v >> 8);
-  p[3] = static_cast<std::uint8_t>(v);
-}
-inline void store_be64(std::uint8_t* p, std::uint64_t v) {
-  store_be32(p, static_cast<std::uint32_t>(v >> 32));
-  store_be32(p + 4, static_cast<std::uint32_t>(v));
-}
+[[nodiscard]] inline std::uint16_t load_be16(const std::uint8_t* p) { return load_be<std::uint16_t>(p); }
+[[nodiscard]] inline std::uint32_t load_be32(const std::uint8_t* p) { return load_be<std::uint32_t>(p); }
+[[nodiscard]] inline std::uint64_t load_be64(const std::uint8_t* p) { return load_be<std::uint64_t>(p); }
+inline void store_be16(std::uint8_t* p, std::uint16_t v) { store_be(p, v); }
+inline void store_be32(std::uint8_t* p, std::uint32_t v) { store_be(p, v); }
+inline void store_be64(std::uint8_t* p, std::uint64_t v) { store_be(p, v); }
 
 }  // namespace lodestone::wire
