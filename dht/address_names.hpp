@@ -33,6 +33,7 @@ class AddressNames {
   [[nodiscard]] bool same(const std::uint8_t* a, const std::uint8_t* b) const {
     // Sizes that the compiler knows: it needs no call for them.
     if (size_ == 4) return std::memcmp(a, b, 4) == 0;
+    if (size_ == 6) return std::memcmp(a, b, 6) == 0;
     if (size_ == 8) return std::memcmp(a, b, 8) == 0;
     return std::memcmp(a, b, size_) == 0;
   }

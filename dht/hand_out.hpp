@@ -39,9 +39,25 @@ class HandOut {
     }
   }
 
+  // Most are views: what has not been copied into is not copied out of.
+  HandOut(const HandOut& other) { *this = other; }
+  HandOut& operator=(const HandOut& other) {
+    if (this == &other) return *this;
+    stride_ = other.stride_;
+    lying_ = other.lying_;
+    copied_ = other.copied_;
+    if (copied_ != 0) std::memcpy(copy_.data(), other.copy_.data(), copied_);
+    return *this;
+  }
+
   /// One behind the other.
   [[nodiscard]] wire::Bytes contacts() const { return copied_ != 0 ? wire::Bytes{copy_.data(), copied_} : lying_; }
-  [[nodiscard]] std::size_t count() const { return contacts().size() / stride_; }
+  [[nodiscard]] std::size_t count() const {
+    // By numbers that the compiler knows.
+    constexpr std::size_t kStride4 = Contact::compact_size(wire::Family::v4);
+    constexpr std::size_t kStride6 = Contact::compact_size(wire::Family::v6);
+    return stride_ == kStride4 ? contacts().size() / kStride4 : contacts().size() / kStride6;
+  }
 
  private:
   [[nodiscard]] bool is(const std::uint8_t* contact, const CompactEndpoint& endpoint) const {
@@ -56,7 +72,7 @@ class HandOut {
     return false;
   }
 
-  std::size_t stride_ = 1;
+  std::size_t stride_ = Contact::compact_size(wire::Family::v4);
   wire::Bytes lying_;
   std::size_t copied_ = 0;  // bytes of the copy
   std::array<std::uint8_t, kMost * Contact::compact_size(wire::Family::v6)> copy_;

@@ -49,8 +49,10 @@ std::size_t count_below(std::size_t n, std::size_t guess, Below&& below) {
 std::size_t guess_at(std::uint64_t key, std::uint64_t first, std::uint64_t end, std::size_t n) {
   if (key <= first) return 0;
   if (key >= end) return n;
-  const double share = static_cast<double>(key - first) / static_cast<double>(end - first);
-  return static_cast<std::size_t>(share * static_cast<double>(n));
+  // Halves: the processor knows signed numbers only, and a guess needs no last bit.
+  const auto half = [](std::uint64_t x) { return static_cast<double>(static_cast<std::int64_t>(x >> 1)); };
+  const double share = half(key - first) / std::max(1.0, half(end - first));
+  return static_cast<std::size_t>(static_cast<std::int64_t>(share * static_cast<double>(static_cast<std::int64_t>(n))));
 }
 
 constexpr std::uint64_t kEnd = 0xffff'ffff'ffff'ffff;

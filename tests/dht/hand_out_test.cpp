@@ -45,8 +45,13 @@ TEST_CASE("What is handed out are the contacts whose turn it is, without the ask
     const HandOut out(family, ten, six, stranger);
     CHECK(out.count() == 16);
     CHECK(same(out.contacts(), joined(ten, six)));
-    const HandOut copy = out;  // a value
+    HandOut copy = out;  // a value
     CHECK(same(copy.contacts(), joined(ten, six)));
+    CHECK(copy.contacts().data() != out.contacts().data());
+    copy = HandOut(family, ten, {}, stranger);
+    CHECK(copy.contacts().data() == ten.data());
+    copy = HandOut();
+    CHECK(copy.count() == 0);
   }
   SECTION("whoever asks is left out, wherever he is") {
     for (int n = 1; n <= 10; ++n) {
