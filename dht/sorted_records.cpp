@@ -67,7 +67,8 @@ std::size_t SortedRecords::page_of(const wire::Key& key) const {
   if (pages_.size() == 1) return 0;  // it may be the new one, in which there is no key to compare with
   const std::uint64_t prefix = wire::load_be64(key.bytes().data());
   // The last page that does not begin behind the key.
-  const std::size_t guess = guess_at(prefix, pages_.front().first, kEnd, pages_.size());
+  // Up to where the last one begins, not to the end of all keys: a full peer store has its own surroundings only.
+  const std::size_t guess = guess_at(prefix, pages_.front().first, pages_.back().first, pages_.size() - 1);
   const std::size_t after = count_below(pages_.size(), guess, [&](std::size_t i) {
     const Page& page = pages_[i];
     if (prefix != page.first) return prefix > page.first;

@@ -168,6 +168,21 @@ TEST_CASE("T2 the first who come to a fresh introducer are pinged at once and sh
   for (const auto& c : b.nodes) CHECK(b.there.at(c.endpoint) == c.id);
 }
 
+TEST_CASE("T2 who asks a fresh introducer twice in a second waits for a ping later, too, if the early one is lost") {
+  Bench b;
+  const Endpoint deaf = b.fresh();
+  b.query(deaf);
+  CHECK(b.pings[deaf] == 1);
+  CHECK(b.node->ping_queue() == 0);
+  b.query(deaf);
+  CHECK(b.pings[deaf] == 1);
+  CHECK(b.node->ping_queue() == 1);
+  b.there[deaf] = dht::derive_id(deaf.address, b.rng);
+  b.advance(16min);
+  CHECK(b.pings[deaf] >= 2);
+  CHECK(b.node->ring_size() == 1);
+}
+
 TEST_CASE("T2 who entered early is asked again after 15 min, and is out if he does not answer") {
   Bench b;
   const Endpoint stays = b.somebody(), goes = b.somebody();
