@@ -1,41 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 // Any sequence of puts and gets against a small item store (BEP 44): its caps and invariants hold, what it says it
 // stored is there, what it refused is not, and numbers never go down. The keys are ours, so that signatures hold.
-#include <algorithm>
 #include <cstdint>
-#include <cstdlib>
 #include <vector>
 
 #include "dht/items.hpp"
+#include "tests/support/byte_script.hpp"
 
 namespace {
 
 using namespace lodestone;
 using Verdict = dht::Items::Verdict;
 
-void require(bool ok) {
-  if (!ok) std::abort();
-}
-
-class Input {
- public:
-  explicit Input(wire::Bytes raw) : raw_(raw) {}
-  std::uint8_t byte() {
-    if (raw_.empty()) return 0;
-    const std::uint8_t b = raw_.front();
-    raw_ = raw_.subspan(1);
-    return b;
-  }
-  wire::Bytes take(std::size_t n) {
-    const wire::Bytes out = raw_.first(std::min(n, raw_.size()));
-    raw_ = raw_.subspan(out.size());
-    return out;
-  }
-  [[nodiscard]] bool empty() const { return raw_.empty(); }
-
- private:
-  wire::Bytes raw_;
-};
+using test::require;
 
 const dht::SigningKey& key(std::uint8_t n) {
   static const std::vector<dht::SigningKey> keys = [] {
@@ -56,12 +33,12 @@ constexpr std::size_t kBytes = 3'000;
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  Input input{{data, size}};
+  test::ByteScript input{{data, size}};
   wire::Instant now{std::chrono::hours(1)};
   wire::NodeId own;
   own.bytes()[0] = input.byte();
   dht::Items items{now, own, {kItems, kBytes, std::chrono::hours(2)}};
-  for (int step = 0; step < 64 && !input.empty(); ++step) {
+  for (int step = 0; step < 64 && !input.done(); ++step) {
     const std::uint8_t what = input.byte();
     now += std::chrono::minutes(what >> 5);
     if (what % 8 == 7) {

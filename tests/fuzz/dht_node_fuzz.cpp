@@ -5,43 +5,21 @@
 // advance().
 #include <algorithm>
 #include <cstdint>
-#include <cstdlib>
 #include <string>
 #include <vector>
 
 #include "dht/krpc.hpp"
 #include "dht/node.hpp"
+#include "tests/support/byte_script.hpp"
 
 namespace {
 
 using namespace lodestone;
+using test::require;
 using wire::Bytes;
 using wire::ByteVector;
 using wire::Endpoint;
-
-void require(bool ok) {
-  if (!ok) std::abort();
-}
-
-class Script {
- public:
-  explicit Script(Bytes raw) : raw_(raw) {}
-  [[nodiscard]] bool done() const { return raw_.empty(); }
-  std::uint8_t byte() {
-    if (raw_.empty()) return 0;
-    const std::uint8_t b = raw_.front();
-    raw_ = raw_.subspan(1);
-    return b;
-  }
-  Bytes take(std::size_t n) {
-    const Bytes part = raw_.first(std::min(n, raw_.size()));
-    raw_ = raw_.subspan(part.size());
-    return part;
-  }
-
- private:
-  Bytes raw_;
-};
+using Script = test::ByteScript;
 
 /// An id from one byte of script, near or far from the node's own, which is zero.
 template <class Id>

@@ -5,22 +5,19 @@
 // or damaged.
 #include <algorithm>
 #include <cstdint>
-#include <cstdlib>
 
 #include "dht/items_snapshot.hpp"
+#include "tests/support/byte_script.hpp"
 
 namespace {
 
 using namespace lodestone;
+using test::require;
 
 constexpr dht::Items::Caps kSmall{6, 4'000, std::chrono::hours(2)};
 constexpr dht::Items::Caps kLarge{1'000, 1u << 22, std::chrono::hours(2)};
 constexpr wire::Instant kNow{std::chrono::hours(1)};
 constexpr wire::UnixSeconds kSaved = 1'000'000;
-
-void require(bool ok) {
-  if (!ok) std::abort();
-}
 
 /// Entries of a length, two bytes of damage, a number and a value; those that are values are signed and put.
 wire::ByteVector made_by(wire::Bytes script) {

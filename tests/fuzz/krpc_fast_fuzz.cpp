@@ -5,21 +5,18 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
-#include <cstdlib>
 
 #include "dht/krpc.hpp"
 #include "dht/krpc_fast.hpp"
+#include "tests/support/byte_script.hpp"
 #include "tests/support/same_message.hpp"
 
 namespace {
 
 using namespace lodestone;
 using namespace lodestone::dht::krpc;
+using test::require;
 using wire::Bytes;
-
-void require(bool ok) {
-  if (!ok) std::abort();
-}
 
 /// True: the short way took it.
 bool compare(Bytes input) {
@@ -41,39 +38,9 @@ bool compare(Bytes input) {
   return usual;
 }
 
-class Choices {
- public:
-  explicit Choices(Bytes raw) : raw_(raw) {}
-  std::uint8_t byte() {
-    if (raw_.empty()) return 0;
-    const std::uint8_t b = raw_.front();
-    raw_ = raw_.subspan(1);
-    return b;
-  }
-  std::uint16_t two_bytes() {
-    const std::uint8_t raw[] = {byte(), byte()};
-    return wire::load_be16(raw);
-  }
-  bool flag() { return (byte() & 1) != 0; }
-  Bytes take(std::size_t n) {
-    const Bytes part = raw_.first(std::min(n, raw_.size()));
-    raw_ = raw_.subspan(part.size());
-    return part;
-  }
-  template <class Id>
-  Id id() {
-    Id out;
-    for (auto& b : out.bytes()) b = byte();
-    return out;
-  }
-
- private:
-  Bytes raw_;
-};
-
 /// What we send has to go the short way where it arrives.
 void written_by_us(Bytes raw) {
-  Choices choose{raw};
+  test::ByteScript choose{raw};
   const auto id = choose.id<wire::NodeId>();
   const auto target = choose.id<wire::Key>();
   const QueryHead head{wire::load_be32(id.bytes().data()), id, wire::as_text(choose.take(choose.byte() % 8)),

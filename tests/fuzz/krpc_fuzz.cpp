@@ -2,17 +2,14 @@
 // Any bytes through the KRPC decoder. What it accepts must keep its promises: every view lies inside the input, and a
 // reply or query can be walked to its end. A Decoder that has seen other inputs must say the same as a fresh one.
 #include <cstdint>
-#include <cstdlib>
 
 #include "dht/krpc.hpp"
+#include "tests/support/byte_script.hpp"
 
 namespace {
 
 using namespace lodestone;
-
-void require(bool ok) {
-  if (!ok) std::abort();
-}
+using test::require;
 
 bool inside(wire::Bytes part, wire::Bytes whole) {
   return part.empty() || (part.data() >= whole.data() && part.data() + part.size() <= whole.data() + whole.size());
