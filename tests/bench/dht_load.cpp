@@ -3,7 +3,8 @@
 // socket and one thread; the namespace routes the sources to this machine (AnyIP).
 //   --window N   closed loop: N queries are always out (one counts as lost after 100 ms)
 //   --rate N     open loop: N a second, whether or not they are answered
-//   --nap MS     with --rate: sleeps so long between looks; without it a core is spent on that, and latencies are exact
+//   --nap MS     with --rate: sleeps so long, and what the system adds, between looks: latencies are longer by up to
+//                that; without it a core is spent
 //   --store N    first every source announces itself for N hashes, with tokens; then nothing else is measured
 // A reply counts once, for the query whose transaction it carries; what it says is looked at as far as its kind: `y` is
 // `r`, and there are nodes where nodes were asked for. stdout: one JSON record.
@@ -47,7 +48,7 @@ struct Options {
   double seconds = 3;
   std::size_t window = 512;
   double rate = 0;
-  unsigned nap = 0;  // milliseconds
+  double nap = 0;  // milliseconds
   unsigned pings = 1, finds = 4, gets = 5;
   std::size_t store = 0;
   std::size_t announcers = 0;
@@ -116,7 +117,7 @@ class Load {
     while ((at = elapsed()) < options_.seconds) {
       expire(at);
       send(at, wanted(at));
-      if (options_.nap > 0) std::this_thread::sleep_for(std::chrono::milliseconds(options_.nap));
+      if (options_.nap > 0) std::this_thread::sleep_for(std::chrono::duration<double, std::milli>(options_.nap));
       while (receive(elapsed()) == kBatch) {
       }
     }
