@@ -50,7 +50,7 @@ void FrontThread::Desk::serve() {
   for (std::size_t i = 0; i < kFrontBatches; ++i) {
     const auto received = datagrams.receive();
     if (!received.empty()) serve_batch(received);
-    if (!datagrams.more()) return;
+    if (!datagrams.look_again()) return;
   }
 }
 
@@ -58,7 +58,10 @@ void FrontThread::Desk::serve_batch(std::span<const UdpBatch::Received> received
   const wire::Instant now = clock_now();
   hear_news(now);
   expected.clear();
-  for (const UdpBatch::Received& datagram : received) expected.push_back(datagram.from);
+  for (const UdpBatch::Received& datagram : received) {
+    expected.push_back(datagram.from);
+    post.front->foresee(datagram.bytes);
+  }
   post.front->expect(expected);
   bool handed = false;
   for (const UdpBatch::Received& datagram : received) {

@@ -10,6 +10,8 @@
 #include <cstring>
 #include <vector>
 
+#include <sched.h>
+
 #include "node/net/sockets.hpp"
 
 namespace lodestone::node {
@@ -117,7 +119,7 @@ std::span<const UdpBatch::Received> UdpBatch::receive() {
   do {
     n = ::recvmmsg(fd_, in.headers.data(), kBatch, MSG_DONTWAIT, nullptr);
   } while (n < 0 && errno == EINTR);
-  more_ = n == static_cast<int>(kBatch);
+  last_ = n > 0 ? static_cast<std::size_t>(n) : 0;
   for (std::size_t i = 0; n > 0 && i < static_cast<std::size_t>(n); ++i) {
     msghdr& h = in.headers[i].msg_hdr;
     if ((h.msg_flags & MSG_TRUNC) != 0) {
@@ -131,6 +133,12 @@ std::span<const UdpBatch::Received> UdpBatch::receive() {
   }
   counters_.received += a.received.size();
   return a.received;
+}
+
+bool UdpBatch::look_again() const {
+  if (last_ < kLarge) return false;
+  if (last_ < kBatch) ::sched_yield();
+  return true;
 }
 
 std::size_t UdpBatch::prepare(const wire::DatagramBatch& batch, std::span<const wire::Address> sources,

@@ -17,6 +17,7 @@ namespace lodestone::node {
 class UdpBatch {
  public:
   static constexpr std::size_t kBatch = 64;
+  static constexpr std::size_t kLarge = 8;            // datagrams in a batch that tell that more are on their way
   static constexpr std::size_t kMaxDatagram = 2'048;  // bytes; longer ones are junk here and are dropped
 
   struct Received {
@@ -41,8 +42,10 @@ class UdpBatch {
   [[nodiscard]] const wire::Endpoint& local() const { return local_; }
   /// What has come in, at most kBatch.
   [[nodiscard]] std::span<const Received> receive();
-  /// The last batch was full.
-  [[nodiscard]] bool more() const { return more_; }
+  /// Whether to look again at once, before waiting: the last batch was full; or it was large, and whoever else wants
+  /// this core has been let run first. Threads that share cores with each other, or with who sends, wake each other
+  /// for every few datagrams otherwise.
+  [[nodiscard]] bool look_again() const;
   /// `sources[i]`, where given and specified, is the address datagram i shall leave from (an answer leaves from the
   /// address that was asked).
   void send(const wire::DatagramBatch& batch, std::span<const wire::Address> sources = {});
@@ -58,7 +61,7 @@ class UdpBatch {
   int fd_;
   wire::Endpoint local_;
   bool wildcard_;
-  bool more_ = false;
+  std::size_t last_ = 0;  // how many came
   Counters counters_;
   std::unique_ptr<Arena> arena_;
 };

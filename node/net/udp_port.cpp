@@ -38,7 +38,7 @@ void UdpPort::State::on_readable() {
     const auto received = batch->receive();
     if (received.size() >= kRestAt) fd.rest();
     if (!received.empty()) handler(received);
-    if (!batch->more()) break;
+    if (!batch->look_again()) break;
   }
   fd.want_read();
 }
