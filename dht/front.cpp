@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cassert>
 
+#include "dht/krpc_fast.hpp"
 #include "dht/reception.hpp"
 #include "dht/secret.hpp"
 
@@ -63,6 +64,10 @@ void Front::deal(Instant at, Family family, Bytes contacts) {
 void Front::expect(std::span<const Endpoint> sources) {
   expected_.expect(sources, names_);
   expected_.for_each([&](AddressNames::Name name) { visitors_.prefetch(name); });
+}
+
+void Front::foresee(Bytes datagram) const {
+  if (const std::uint8_t* info_hash = krpc::likely_info_hash(datagram)) announced_.prefetch(info_hash);
 }
 
 Front::Fate Front::receive(Instant now, const Endpoint& from, Bytes datagram, wire::DatagramBatch& out,

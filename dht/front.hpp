@@ -68,6 +68,8 @@ class Front {
 
   /// May be called before datagrams of these are received, in that order and 64 at a time (see Node::expect).
   void expect(std::span<const Endpoint> sources);
+  /// The same for what one of these says: changes nothing but how soon it is answered.
+  void foresee(Bytes datagram) const;
   /// Appends at most one datagram and at most one stranger.
   Fate receive(Instant now, const Endpoint& from, Bytes datagram, wire::DatagramBatch& out,
                std::vector<Stranger>& strangers);

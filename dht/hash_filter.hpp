@@ -12,6 +12,7 @@
 
 #include "wire/base/bytes.hpp"
 #include "wire/base/id.hpp"
+#include "wire/base/prefetch.hpp"
 
 namespace lodestone::dht {
 
@@ -25,6 +26,8 @@ class HashFilter {
     const std::uint32_t bit = bit_of(info_hash);
     return (words_[bit / 64].load(std::memory_order_relaxed) >> bit % 64 & 1) != 0;
   }
+  /// It will be asked for soon: that is fetched meanwhile. Its first four bytes are read.
+  void prefetch(const std::uint8_t* info_hash) const { wire::prefetch(&words_[bit_of(info_hash) / 64]); }
   /// Forgets those that are gone: for_each(f) calls f(const Key&) for all that are there.
   template <class ForEach>
   void rebuild(ForEach&& for_each) {
@@ -44,9 +47,10 @@ class HashFilter {
   static constexpr unsigned kBits = 20;
   static constexpr std::size_t kWords = (std::size_t{1} << kBits) / 64;
 
-  [[nodiscard]] static std::uint32_t bit_of(const wire::Key& info_hash) {
-    return wire::load_be32(info_hash.bytes().data()) >> (32 - kBits);
+  [[nodiscard]] static std::uint32_t bit_of(const std::uint8_t* info_hash) {
+    return wire::load_be32(info_hash) >> (32 - kBits);
   }
+  [[nodiscard]] static std::uint32_t bit_of(const wire::Key& info_hash) { return bit_of(info_hash.bytes().data()); }
 
   std::array<std::atomic<std::uint64_t>, kWords> words_{};
   std::atomic<bool> full_ = false;

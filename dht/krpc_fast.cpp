@@ -147,6 +147,18 @@ bool read_method(Cursor& in, Query& q, const KnownArguments& args) {
 
 }  // namespace
 
+const std::uint8_t* likely_info_hash(Bytes datagram) {
+  constexpr char kHead[] = "9:info_hash20:";
+  constexpr std::size_t kSize = sizeof(kHead) - 1 + Key::kSize;
+  // Behind the id, which is the first argument, or with "2:bsi1e" the second.
+  for (const std::size_t place : {32u, 39u}) {
+    if (datagram.size() < place + kSize) return nullptr;
+    const std::uint8_t* at = datagram.data() + place;
+    if (wire::begins_with(at, kHead)) return at + sizeof(kHead) - 1;
+  }
+  return nullptr;
+}
+
 bool read_usual_query(Bytes datagram, Message& out) {
   Query& q = std::get<Query>(out.body);
   KnownArguments args;

@@ -178,7 +178,9 @@ TEST_CASE("Whom a front was told to expect, and where its memory is, changes not
     for (int visit = 0; visit < 2; ++visit) {
       if (how != 0) desk.front->expect(expected);
       for (const Endpoint& asker : all) {
-        const auto heard = desk.ask(asker, desk.find_node());
+        const std::string query = how == 2 ? desk.get_peers('h') : desk.find_node();
+        if (how != 0) desk.front->foresee(wire::as_bytes(query));
+        const auto heard = desk.ask(asker, query);
         REQUIRE(heard);
         shown.push_back(heard->nodes.size());
       }

@@ -85,6 +85,25 @@ TEST_CASE("the usual queries go the short way and mean the same") {
   }
 }
 
+TEST_CASE("where an info-hash is likely to be, it is, and nothing is read beyond the end") {
+  const std::string end = "1:t2:aa1:y1:qe";
+  const std::string with_bs = "d1:ad2:bsi1e" + kA.substr(5);
+  for (const std::string& text : {kA + kHash + "e1:q9:get_peers" + end, with_bs + kHash + "e1:q9:get_peers" + end,
+                                  kA + kHash + "4:porti6881e5:token8:12345678e1:q13:announce_peer" + end}) {
+    INFO(text);
+    const std::uint8_t* found = likely_info_hash(as_bytes(text));
+    const std::size_t at = text.find("mnop");
+    REQUIRE(found == as_bytes(text).data() + at);
+    CHECK(likely_info_hash(as_bytes(text).first(at + 20)) == found);
+    for (std::size_t n = 0; n < at + 20; ++n) REQUIRE(likely_info_hash(as_bytes(text).first(n)) == nullptr);
+  }
+  for (const std::string& text : {kA + kTarget + "e1:q9:find_node" + end, kA + "e1:q4:ping" + end,
+                                  std::string(100, 'x'), kA + "12:implied_porti1e" + kHash}) {
+    INFO(text);
+    CHECK(likely_info_hash(as_bytes(text)) == nullptr);
+  }
+}
+
 TEST_CASE("no part of a usual query is one") {
   for (const std::string& text : usual_queries())
     for (std::size_t n = 0; n < text.size(); ++n) CHECK_FALSE(agree(text.substr(0, n)));

@@ -20,6 +20,8 @@ using wire::Bytes;
 
 /// True: the short way took it.
 bool compare(Bytes input) {
+  const std::uint8_t* hash = likely_info_hash(input);
+  require(hash == nullptr || (hash >= input.data() && hash + wire::Key::kSize <= input.data() + input.size()));
   static Decoder one, other;
   Message taken;
   const bool usual = read_usual_query(input, taken);
@@ -63,6 +65,8 @@ void written_by_us(Bytes raw) {
     }
   }
   require(size != 0);
+  const std::uint8_t* hash = likely_info_hash(Bytes{room.data(), size});
+  require(hash == nullptr || std::equal(hash, hash + wire::Key::kSize, target.bytes().begin()));
   require(compare(Bytes{room.data(), size}));
   // With a byte missing or one that is another, it may go either way, but must mean the same.
   const std::size_t at = choose.two_bytes() % size;
