@@ -2,6 +2,7 @@
 #include "node/net/udp_batch.hpp"
 
 #include <netinet/in.h>
+#include <sched.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -9,8 +10,6 @@
 #include <cerrno>
 #include <cstring>
 #include <vector>
-
-#include <sched.h>
 
 #include "node/net/sockets.hpp"
 

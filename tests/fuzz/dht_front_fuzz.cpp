@@ -9,7 +9,6 @@
 #include <cstdint>
 #include <map>
 #include <memory>
-#include <optional>
 #include <string_view>
 #include <vector>
 
@@ -99,10 +98,7 @@ class Harness {
   }
   void dealt(Family family, const ByteVector& hand) {
     front_->deal(now_, family, hand);
-    if (family != family_ && !both_) return;
-    // The hand before it counts no more.
-    auto& known = hands_[family == Family::v4 ? 0 : 1];
-    known.assign(hand.begin(), hand.end());
+    hands_[family == Family::v4 ? 0 : 1] = hand;  // the one before it counts no more
   }
   void deal() {
     ByteVector hand(Front::kHand * dht::Contact::compact_size(family_));
@@ -164,6 +160,7 @@ class Harness {
     const dht::Counters before = front_->counters();
     batch_.clear();
     strangers_.clear();
+    front_->foresee(datagram);
     const Front::Fate fate = front_->receive(now_, from, datagram, batch_, strangers_);
     require(batch_.size() <= 1 && strangers_.size() <= 1);
     for (const Front::Stranger& stranger : strangers_) {
