@@ -149,7 +149,7 @@ bool read_method(Cursor& in, Query& q, const KnownArguments& args) {
 
 const std::uint8_t* likely_info_hash(Bytes datagram) {
   constexpr char kHead[] = "9:info_hash20:";
-  constexpr std::size_t kSize = sizeof(kHead) - 1 + Key::kSize;
+  constexpr std::size_t kSize = sizeof(kHead) - 1 + wire::Key::kSize;
   // Behind the id, which is the first argument, or with "2:bsi1e" the second.
   for (const std::size_t place : {32u, 39u}) {
     if (datagram.size() < place + kSize) return nullptr;
